@@ -1,0 +1,74 @@
+# Two commands do everything: `make demo` and `make test`. Both set up what is missing.
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+PAGES := src/hubbub/server/pages/index.html
+PAGE_SOURCES := $(shell find web clients/typescript -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+.PHONY: setup demo pages test unit slow fuzz conformance browser typescript lint bench build clean
+
+setup: .venv/ready node_modules/.package-lock.json
+
+.venv/ready: pyproject.toml uv.lock hatch_build.py src/hubbub/protocol/websocket.proto
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv sync --frozen --reinstall-package hubbub
+	touch .venv/ready
+
+node_modules/.package-lock.json: package-lock.json package.json web/package.json clients/typescript/package.json
+	npm ci --no-audit --no-fund
+	touch node_modules/.package-lock.json
+
+pages: $(PAGES)
+
+$(PAGES): $(PAGE_SOURCES) node_modules/.package-lock.json
+	npm run build
+
+demo: setup pages
+	HUBBUB_ANONYMOUS=true $(BIN)/hubbub serve --port $(PORT)
+
+test: setup pages unit typescript slow
+
+unit: .venv/ready
+	$(BIN)/pytest -m "not slow"
+
+typescript: node_modules/.package-lock.json
+	npm test
+
+# The slow suites: fuzzing, WebSocket conformance, a real browser.
+slow: .venv/ready pages browsers
+	$(BIN)/pytest -m slow
+
+fuzz: .venv/ready
+	$(BIN)/pytest -m slow tests/fuzz
+
+conformance: .venv/ready
+	$(BIN)/pytest -m slow tests/conformance
+
+browser: .venv/ready pages browsers
+	$(BIN)/pytest -m slow tests/browser
+
+# Chromium for the browser tests; without root and apt they skip, and say so.
+.PHONY: browsers
+browsers:
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null) || true
+
+lint: setup
+	$(BIN)/ruff format --check src tests bench hatch_build.py
+	$(BIN)/ruff check src tests bench hatch_build.py
+	$(BIN)/mypy
+	npm run check
+
+bench: .venv/ready
+	$(BIN)/uv sync --frozen --group bench
+	$(BIN)/python -m bench.run
+
+build: setup pages
+	rm -rf dist
+	$(BIN)/uv build --quiet
+	npm pack --workspace clients/typescript --pack-destination dist
+
+clean:
+	rm -rf .venv node_modules dist src/hubbub/server/pages clients/typescript/dist

@@ -1,0 +1,1 @@
+"""What a user of the package touches: the application object, routing, authentication."""

@@ -1,0 +1,314 @@
+"""The application object: what `FastAPI()` is for HTTP, `Hubbub()` is for messages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from hubbub.app.authentication import Authenticate, Authentication, JwtAuthentication
+from hubbub.app.gatekeeper import Gatekeeper, Middleware
+from hubbub.app.routing import MessageRouter
+from hubbub.app.spaces import GroupSpace, RoomSpace
+from hubbub.app.subscriptions import subscribe
+from hubbub.backends.memory.log import MemoryLog
+from hubbub.config import Settings
+from hubbub.errors import ConfigurationError, ProtocolError
+from hubbub.hub.audience import Audience
+from hubbub.hub.hub import Hub
+from hubbub.hub.permissions import Action
+from hubbub.hub.users import User
+from hubbub.hub.watch import ConnectionStatistics, HubStatistics
+from hubbub.ports import Log
+from hubbub.protocol.building import build_message
+from hubbub.protocol.catalog import Catalog
+from hubbub.protocol.messages import ApplicationMessage, Message
+from hubbub.protocol.payloads import Position
+from hubbub.protocol.schema import json_schema
+from hubbub.protocol.versions import HIGHEST, LOWEST, parse_version
+from hubbub.protocol.wire import Wire
+from hubbub.server.server import Server
+
+log = logging.getLogger("hubbub.app")
+
+F = TypeVar("F", bound=Callable[..., Any])
+P = TypeVar("P")
+Authorizer = Callable[[User, Action, str], Awaitable[bool | None] | bool | None]
+
+
+class Hubbub:
+    """A hub with its server, rooms, groups and handlers.
+
+    Settings come as one `Settings`, or by name: `Hubbub(anonymous=True, port=9000)`. Register message types and
+    handlers first; then `run()` in a script, or `async with app.serve():` beside other asyncio code.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, log: Log | None = None, **named: Any) -> None:
+        if settings is not None and named:
+            raise ConfigurationError("settings", "give one Settings or settings by name, not both")
+        self.settings = settings or Settings(**named)
+        self.catalog = Catalog()
+        self.router = MessageRouter()
+        self.middlewares: list[Middleware] = []
+        self.connect_handlers: list[Callable[..., Any]] = []
+        self.disconnect_handlers: list[Callable[..., Any]] = []
+        self.authorizer: Authorizer | None = None
+        self._authenticate: Authenticate | None = (
+            JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
+        )
+        self._server = Server(self.settings, Wire(self.catalog), log or _memory_log(self.settings))
+        self.rooms = RoomSpace(self.hub)
+        self.groups = GroupSpace(self.hub)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def hub(self) -> Hub:
+        """The hub itself, for what this class has no method for."""
+        return self._server.hub
+
+    @property
+    def url(self) -> str:
+        """`http://HOST:PORT` of the running server; clients connect to `/ws` there."""
+        return self._server.url
+
+    # --- Types and handlers ----------------------------------------------------------------------------
+
+    def message(self, name: str, *, ephemeral: bool = False) -> Callable[[type[P]], type[P]]:
+        """Registers a payload type: `@app.message("move")` on a Struct, dataclass or TypedDict.
+
+        It appears in the schema and is validated at the edge. Ephemeral messages are not stored.
+        """
+
+        def register(payload: type[P]) -> type[P]:
+            self.catalog.register(name, payload, ephemeral=ephemeral)
+            return payload
+
+        return register
+
+    def on(self, message_type: str, *, since: str = "", until: str = "") -> Callable[[F], F]:
+        """Registers `handler(context, message)` for a type, and a range of versions, both ends included.
+
+        It runs before the message is published, in the order of the connection's messages. Raising a
+        `ProtocolError` refuses the message; anything else that it raises is an `internal` error to the sender
+        alone. `context.consume()` keeps the message from being published.
+        """
+
+        def register(handler: F) -> F:
+            first = parse_version(since) if since else LOWEST
+            last = parse_version(until) if until else HIGHEST
+            self.router.add_route(message_type, handler, since=first, until=last)
+            return handler
+
+        return register
+
+    def default(self, handler: F) -> F:
+        """Registers the handler of messages whose type nobody registered."""
+        self.catalog.accept_unknown = True
+        self.router.default = handler
+        return handler
+
+    def middleware(self, function: F) -> F:
+        """Registers `async middleware(context, message, call_next)` around every message, the first outermost."""
+        self.middlewares.append(function)
+        return function
+
+    def connect(self, handler: F) -> F:
+        """Registers `handler(context)` for every user who got in."""
+        self.connect_handlers.append(handler)
+        return handler
+
+    def disconnect(self, handler: F) -> F:
+        """Registers `handler(context)` for every user who left."""
+        self.disconnect_handlers.append(handler)
+        return handler
+
+    def authenticate(self, function: F) -> F:
+        """Registers `function(upgrade, hello) -> User | None`, async or not: who gets in, and as whom."""
+        self._authenticate = function
+        return function
+
+    def authorize(self, function: F) -> F:
+        """Registers `function(user, action, channel) -> bool | None`: None leaves it to the default rules."""
+        self.authorizer = function
+        return function
+
+    # --- Sending ---------------------------------------------------------------------------------------
+
+    async def publish(
+        self,
+        channel: str,
+        payload: Any,
+        *,
+        type: str | None = None,
+        sender: str = "server",
+        metadata: dict[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> Position:
+        """Publishes to a channel, and returns its position once the log has it.
+
+        `payload` is a payload object (`Text(...)` or a registered one), a text for short, or with `type` a
+        dict. Raises `ProtocolError` for what cannot be published.
+        """
+        message = self._message(channel, payload, type, sender, metadata, message_id)
+        return await self._publish(message, None)
+
+    async def broadcast(
+        self,
+        payload: Any,
+        *,
+        groups: Sequence[str] | None = None,
+        where: Callable[[User], bool] | None = None,
+        type: str | None = None,
+        sender: str = "server",
+        metadata: dict[str, Any] | None = None,
+    ) -> Position:
+        """Publishes to everyone; with `groups` to their members, each once; with `where` to users it is true for.
+
+        `where(user)` is asked of everyone who is connected now. Unknown groups raise `Conflict` (`not_found`).
+        """
+        audience = None
+        channel = "all"
+        if groups is not None:
+            for group in groups:
+                self.hub.groups.get(group)
+            audience = Audience(groups=tuple(sorted(set(groups))))
+            if len(audience.groups) == 1:
+                channel = f"group:{audience.groups[0]}"
+        elif where is not None:
+            sessions = self.hub.groups.by_key.items()
+            audience = Audience(sessions=frozenset(key for key, one in sessions if where(one.user)))
+        message = self._message(channel, payload, type, sender, metadata, None)
+        return await self._publish(message, audience)
+
+    def subscribe(self, channel: str) -> AsyncIterator[Message]:
+        """Every message of a channel or topic pattern from now on, as `async for message in ...`.
+
+        It is read from the log at the loop's own pace, so that a slow one costs no memory. Raises
+        `MessagesMissed` when it fell so far behind that the log no longer has what comes next.
+        """
+        return subscribe(self.hub, channel)
+
+    def listen(self, channel: str, callback: Callable[[Message], Any]) -> Callable[[], None]:
+        """Calls `callback(message)` for every message of a channel or topic pattern; returns how to stop it.
+
+        A callback that raises is logged and harms nobody. It must not block: for slow work use `subscribe`.
+        """
+        return self.hub.listen(channel, callback)
+
+    # --- Looking ---------------------------------------------------------------------------------------
+
+    def connection(self, id: str) -> ConnectionStatistics | None:
+        """One connection's statistics, None when it is gone."""
+        connection = self.hub.connections.get(id)
+        return None if connection is None else self.hub.watch.of(connection)
+
+    def connections(self) -> list[ConnectionStatistics]:
+        """Every connection's statistics."""
+        return [self.hub.watch.of(connection) for connection in self.hub.connections.values()]
+
+    def on_statistics(self, callback: Callable[[HubStatistics], None]) -> Callable[[HubStatistics], None]:
+        """Registers what gets the hub's totals every `statistics_interval` seconds."""
+        self.hub.watch.on_statistics = callback
+        return callback
+
+    def on_idle(self, callback: Callable[[ConnectionStatistics], None]) -> Callable[[ConnectionStatistics], None]:
+        """Registers what hears of a connection that said nothing for `idle_after` seconds."""
+        self.hub.watch.on_idle = callback
+        return callback
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of everything that this application speaks."""
+        return json_schema(self.catalog)
+
+    # --- Running ---------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listens. Raises `ConfigurationError` when it cannot. `stop` ends it."""
+        authentication = Authentication(self._authenticate, anonymous=self.settings.anonymous)
+        if self._authenticate is None and not self.settings.anonymous:
+            log.warning("nobody can get in: set `anonymous` or `jwt`, or register `authenticate`")
+        await self._server.start(Gatekeeper(self, authentication))
+
+    async def stop(self) -> None:
+        """Sends what is in flight, says goodbye to every client, and waits for its own handlers."""
+        await self._server.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[Hubbub]:
+        """The server runs while the block does."""
+        await self.start()
+        try:
+            yield self
+        finally:
+            await self.stop()
+
+    async def run_until_signal(self, started: Callable[[], None] | None = None) -> None:
+        """Serves until SIGTERM or Ctrl-C, then drains."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        async with self.serve():
+            if started is not None:
+                started()
+            await stopped.wait()
+
+    def run(self) -> None:
+        """Serves until SIGTERM or Ctrl-C: the last line of a script."""
+        asyncio.run(self.run_until_signal(lambda: print(f"Hubbub listens on {self.url}", flush=True)))
+
+    def start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work` beside everything else; it is cancelled when the server stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _message(
+        self,
+        channel: str,
+        payload: Any,
+        type: str | None,
+        sender: str,
+        metadata: dict[str, Any] | None,
+        message_id: str | None,
+    ) -> ApplicationMessage:
+        return build_message(
+            self._server.hub.wire,
+            payload,
+            type=type,
+            channel=channel,
+            sender=sender,
+            timestamp=self.hub.wall_ms(),
+            metadata=metadata,
+            message_id=message_id or str(uuid.uuid4()),
+        )
+
+    async def _publish(self, message: ApplicationMessage, audience: Audience | None) -> Position:
+        future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: Position | ProtocolError) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, ProtocolError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.hub.publish(message, audience, settle)
+        return await future
+
+
+def _memory_log(settings: Settings) -> MemoryLog:
+    return MemoryLog(
+        messages=settings.retention_messages,
+        size=settings.retention_bytes,
+        age=settings.retention_age,
+        memory=settings.memory_limit,
+    )

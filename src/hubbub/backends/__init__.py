@@ -1,0 +1,1 @@
+"""One package a technology, each with the ports that it serves."""

@@ -1,0 +1,1 @@
+"""Everything in this process's memory: the reference for every port, and the default."""

@@ -1,0 +1,166 @@
+"""Settings: one frozen value, checked as a whole when it is made; a wrong one is refused by its name."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from hubbub.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "HUBBUB_"
+
+
+class RoomSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A room that exists from the start."""
+
+    id: str
+    name: str = ""
+    capacity: int = 100
+    metadata: dict[str, Any] = {}
+
+
+class JwtSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How tokens are verified: a shared `secret` (HS256) or a `public_key` in PEM (RS256)."""
+
+    secret: str = ""
+    public_key: str = ""
+    audience: str = ""
+    issuer: str = ""
+    user_claim: str = "sub"
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set. Times are in seconds, sizes in bytes.
+
+    Read from a TOML file and from `HUBBUB_*` variables by `load_settings`, or made in code.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    node: str = ""
+    """This node's name in `welcome`; the machine's by default."""
+    anonymous: bool = False
+    """Whether users without credentials get in, under any name they say."""
+    origins: tuple[str, ...] = ()
+    """Origins of pages that may connect, besides the server's own; `*` allows every page."""
+    compression: bool = True
+    max_message: int = 64 * 1024
+    """Bytes of an inbound message, after joining fragments and inflating."""
+    hello_timeout: float = 10.0
+    ping_interval: float = 25.0
+    ping_after_write: float = 5.0
+    pong_timeout: float = 8.0
+    idle_after: float = 30.0
+    statistics_interval: float = 5.0
+    drain_timeout: float = 10.0
+    token_grace: float = 25.0
+    write_buffer: int = 64 * 1024
+    """Bytes unsent to one connection above which it is read from the log at its own pace."""
+    write_limit: int = 1024 * 1024
+    """Bytes unsent to one connection above which it is closed."""
+    open_rooms: bool | None = None
+    """Whether a join creates a room; by default as `anonymous`."""
+    room_capacity: int = 100
+    presence_limit: int = 100
+    """Members above which a room announces no joins and leaves."""
+    max_subscriptions: int = 1000
+    """Rooms and topics of one session."""
+    retention_messages: int = 1000
+    retention_bytes: int = 1024 * 1024
+    retention_age: float = 3600.0
+    memory_limit: int = 256 * 1024 * 1024
+    """Bytes that all logs in memory may hold; the log that was silent longest goes first."""
+    rooms: tuple[RoomSettings, ...] = ()
+    jwt: JwtSettings | None = None
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(name, "must be above 0")
+        if not 0 <= self.port <= 65535:
+            raise ConfigurationError("port", "must be 0 to 65535; 0 chooses a free one")
+        if self.write_limit < self.write_buffer:
+            raise ConfigurationError("write_limit", "must be at least write_buffer")
+        for origin in self.origins:
+            if origin != "*" and not origin.startswith(("http://", "https://")):
+                raise ConfigurationError("origins", f"{origin!r}: write it as https://example.org")
+        if self.jwt is not None and bool(self.jwt.secret) == bool(self.jwt.public_key):
+            raise ConfigurationError("jwt", "set either secret (HS256) or public_key (RS256)")
+        if self.jwt is not None and self.jwt.secret and len(self.jwt.secret.encode()) < 32:
+            raise ConfigurationError("jwt.secret", "must have at least 32 bytes (RFC 7518 section 3.2)")
+        ids = [room.id for room in self.rooms]
+        if len(ids) != len(set(ids)):
+            raise ConfigurationError("rooms", "an id stands twice")
+
+    @property
+    def rooms_are_open(self) -> bool:
+        return self.anonymous if self.open_rooms is None else self.open_rooms
+
+    @property
+    def node_name(self) -> str:
+        return self.node or socket.gethostname()
+
+
+_POSITIVE = (
+    "max_message",
+    "hello_timeout",
+    "ping_interval",
+    "ping_after_write",
+    "pong_timeout",
+    "idle_after",
+    "statistics_interval",
+    "drain_timeout",
+    "write_buffer",
+    "room_capacity",
+    "max_subscriptions",
+    "retention_messages",
+    "retention_bytes",
+    "retention_age",
+    "memory_limit",
+)
+
+
+def load_settings(path: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """The settings from a TOML file, then `HUBBUB_*` variables, then `given` (each beats those before it).
+
+    `HUBBUB_PORT` sets `port`, `HUBBUB_JWT_SECRET` sets `jwt.secret`, `HUBBUB_ORIGINS` takes a list with commas.
+    A value of None in `given` means not given. Raises `ConfigurationError`.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values.update(tomllib.loads(path.read_text()))
+        except OSError as error:
+            raise ConfigurationError("--config", f"cannot read {path}: {error.strerror}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError("--config", f"{path} is no TOML: {error}") from None
+    _add_environment(values, os.environ if environment is None else environment)
+    values.update({key: value for key, value in given.items() if value is not None})
+    try:
+        # Not strict: variables are text, and become the numbers and booleans that they stand for.
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError("settings", str(error)) from None
+
+
+def _add_environment(values: dict[str, Any], environment: Mapping[str, str]) -> None:
+    known = set(Settings.__struct_fields__)
+    for variable, text in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name.startswith("jwt_"):
+            values["jwt"] = {**values.get("jwt", {}), name.removeprefix("jwt_"): text}
+        elif name == "origins":
+            values[name] = [origin.strip() for origin in text.split(",") if origin.strip()]
+        elif name in known and name not in {"rooms", "jwt"}:
+            values[name] = text
+        else:
+            raise ConfigurationError(variable, f"is no setting; there are {', '.join(sorted(known))}")

@@ -1,0 +1,207 @@
+"""A log's local audience: who reads it here, and where each of them is.
+
+Live readers share the feed's position and cost nothing on a publish. Only a laggard, one whose socket does not
+drain or who asked for the past, has an offset of its own and is read from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from hubbub.hub.audience import Audience
+from hubbub.protocol.channels import topic_matches
+from hubbub.protocol.messages import Message
+from hubbub.protocol.wire import Profile
+
+if TYPE_CHECKING:
+    from hubbub.hub.connection import Connection
+    from hubbub.hub.session import Session
+
+Targets = Mapping[Profile, Iterable["Connection"]]
+Listener = Callable[[Message], None]
+Resolve = Callable[[Audience], Iterable["Session"]]
+
+_MAX_ROUTES = 4096
+
+
+class Delivery:
+    """A committed record on its way out."""
+
+    __slots__ = ("audience", "body", "channel", "message", "offset")
+
+    def __init__(self, offset: int, channel: str, audience: Audience | None, body: bytes, message: Message) -> None:
+        self.offset = offset
+        self.channel = channel
+        self.audience = audience
+        self.body = body
+        self.message = message
+
+
+class Reader:
+    """A session's position in one log. `offset` is its own only while it is `lagging`."""
+
+    __slots__ = ("feed", "fetching", "lagging", "offset", "patterns", "session")
+
+    def __init__(self, session: Session, feed: Feed) -> None:
+        self.session = session
+        self.feed = feed
+        self.offset = 0
+        self.lagging = False
+        self.fetching = False
+        self.patterns: dict[str, int] | None = None
+        """Topic channels and patterns this session wants of the log, each with its subscriptions' number."""
+
+    def wants(self, channel: str, audience: Audience | None) -> bool:
+        """Whether a record of the log is for this session."""
+        if self.patterns is not None:
+            return channel in self.patterns or any(topic_matches(pattern, channel) for pattern in self.patterns)
+        return audience is None or audience.includes(self.session)
+
+
+class Feed:
+    """One log here: its readers, and what was committed in this turn. `flushed` is the live position."""
+
+    __slots__ = (
+        "_resolve",
+        "_routes",
+        "_wild",
+        "epoch",
+        "flushed",
+        "fresh",
+        "listeners",
+        "live",
+        "log",
+        "readers",
+        "topics",
+    )
+
+    def __init__(self, log: str, epoch: str, head: int, resolve: Resolve) -> None:
+        self.log = log
+        self._resolve = resolve
+        self.epoch = epoch
+        self.flushed = head
+        self.fresh: list[Delivery] = []
+        self.readers: dict[Session, Reader] = {}
+        self.live: dict[Profile, set[Connection]] = {}
+        self.topics: dict[str, dict[Profile, set[Connection]]] | None = {} if log.startswith("topic:") else None
+        self._wild: set[str] = set()
+        self._routes: dict[str, Targets] = {}
+        self.listeners: dict[int, tuple[str, Listener]] | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        return not self.readers and not self.listeners and not self.fresh
+
+    def add(self, reader: Reader) -> None:
+        """The reader goes live: from now on it gets what is committed."""
+        reader.lagging = False
+        connection = reader.session.connection
+        if self.topics is None:
+            _add(self.live, connection)
+            return
+        for pattern in reader.patterns or ():
+            self.add_topic(pattern, connection)
+
+    def discard(self, reader: Reader) -> None:
+        """The reader is live no more; its position is where the feed is."""
+        connection = reader.session.connection
+        if self.topics is None:
+            _discard(self.live, connection)
+            return
+        for pattern in reader.patterns or ():
+            self.discard_topic(pattern, connection)
+
+    def add_topic(self, pattern: str, connection: Connection) -> None:
+        """A live reader wants this channel or pattern, too."""
+        assert self.topics is not None
+        _add(self.topics.setdefault(pattern, {}), connection)
+        if "*" in pattern:
+            self._wild.add(pattern)
+        self._routes.clear()
+
+    def discard_topic(self, pattern: str, connection: Connection) -> None:
+        assert self.topics is not None
+        targets = self.topics.get(pattern)
+        if targets is not None:
+            _discard(targets, connection)
+            if not targets:
+                del self.topics[pattern]
+                self._wild.discard(pattern)
+        self._routes.clear()
+
+    def lag(self, reader: Reader, offset: int) -> None:
+        """From now on the reader is read from the log, after `offset`."""
+        if not reader.lagging:
+            self.discard(reader)
+        reader.lagging = True
+        reader.offset = offset
+
+    def targets(self, channel: str) -> Targets:
+        """Who reads this channel of the log live."""
+        return self.live if self.topics is None else self._route(channel)
+
+    def runs(self, fresh: list[Delivery]) -> Iterator[tuple[Targets, list[Delivery]]]:
+        """The turn's deliveries in order, those with the same targets together."""
+        start = 0
+        for end in range(1, len(fresh) + 1):
+            first = fresh[start]
+            if end < len(fresh) and self._same_targets(first, fresh[end]):
+                continue
+            yield self._targets(first), fresh[start:end]
+            start = end
+
+    def _same_targets(self, one: Delivery, other: Delivery) -> bool:
+        if self.topics is not None:
+            return one.channel == other.channel
+        return one.audience == other.audience
+
+    def _targets(self, delivery: Delivery) -> Targets:
+        if self.topics is not None:
+            return self._route(delivery.channel)
+        if delivery.audience is None:
+            return self.live
+        chosen: dict[Profile, list[Connection]] = {}
+        # Each session once, however many of its groups match.
+        for session in self._resolve(delivery.audience):
+            if not self.readers[session].lagging:
+                chosen.setdefault(session.connection.profile, []).append(session.connection)
+        return chosen
+
+    def _route(self, channel: str) -> Targets:
+        known = self._routes.get(channel)
+        if known is not None:
+            return known
+        assert self.topics is not None
+        matching = [self.topics[pattern] for pattern in self._wild if topic_matches(pattern, channel)]
+        if channel in self.topics:
+            matching.append(self.topics[channel])
+        route: Targets = matching[0] if len(matching) == 1 else _union(matching)
+        if len(self._routes) >= _MAX_ROUTES:
+            self._routes.clear()
+        self._routes[channel] = route
+        return route
+
+
+def _union(parts: list[dict[Profile, set[Connection]]]) -> Targets:
+    merged: dict[Profile, set[Connection]] = {}
+    for part in parts:
+        for profile, connections in part.items():
+            merged.setdefault(profile, set()).update(connections)
+    return merged
+
+
+def _add(targets: dict[Profile, set[Connection]], connection: Connection) -> None:
+    connections = targets.get(connection.profile)
+    if connections is None:
+        targets[connection.profile] = {connection}
+    else:
+        connections.add(connection)
+
+
+def _discard(targets: dict[Profile, set[Connection]], connection: Connection) -> None:
+    connections = targets.get(connection.profile)
+    if connections is not None:
+        connections.discard(connection)
+        if not connections:
+            del targets[connection.profile]

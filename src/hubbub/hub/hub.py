@@ -1,0 +1,317 @@
+"""The hub: who is connected, and what becomes of a message, without a single `await`.
+
+A message goes in by `receive`; what it leads to is collected until the loop's turn ends. Then `turn` hands the
+publications to the journal, delivers what was committed, and writes once to every connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from hubbub.config import Settings
+from hubbub.errors import BadMessage, Denied, InternalError, ProtocolError
+from hubbub.hub.audience import Audience
+from hubbub.hub.catchup import CatchUp
+from hubbub.hub.connection import Connection, State, Transport
+from hubbub.hub.feed import Feed, Listener
+from hubbub.hub.feeds import Feeds
+from hubbub.hub.groups import Groups
+from hubbub.hub.journal import Journal
+from hubbub.hub.membership import Membership
+from hubbub.hub.outbox import Outbox
+from hubbub.hub.publishing import Outcome, Publishing
+from hubbub.hub.requests import Requests
+from hubbub.hub.rooms import Room, Rooms
+from hubbub.hub.session import Session
+from hubbub.hub.users import User
+from hubbub.hub.watch import Watch
+from hubbub.protocol.channels import parse_channel, topic_matches
+from hubbub.protocol.messages import ApplicationMessage, Message, SystemMessage, WelcomeMessage
+from hubbub.protocol.payloads import Position, System, Welcome
+from hubbub.protocol.versions import HIGHEST, check_supported, parse_version
+from hubbub.protocol.wire import Profile, Wire
+
+log = logging.getLogger("hubbub.hub")
+
+
+def wall_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Hub:
+    """One node's hub. Not thread-safe: everything happens in one loop.
+
+    `wake` is called when a turn is wanted; whoever made the hub then calls `turn` soon, once.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        wire: Wire,
+        wake: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = wall_ms,
+    ) -> None:
+        self.settings = settings
+        self.wire = wire
+        self.catalog = wire.catalog
+        self.clock = clock
+        self.wall_ms = wall
+        self._wake = wake
+        self._awake = False
+        self.journal: Journal
+        self.connections: dict[str, Connection] = {}
+        self.on_empty: Callable[[], None] | None = None
+        """Called when the last connection is gone."""
+        self.fresh: list[Feed] = []
+        self.outbox = Outbox(wire, self.wake, settings.write_limit)
+        self.membership = Membership(
+            self, presence_limit=settings.presence_limit, max_subscriptions=settings.max_subscriptions
+        )
+        self.rooms = Rooms(capacity=settings.room_capacity, are_open=settings.rooms_are_open)
+        for room in settings.rooms:
+            self.rooms.create(room.id, name=room.name, capacity=room.capacity, metadata=dict(room.metadata))
+        self.groups = Groups(self.membership.group_changed)
+        self.feeds = Feeds(self)
+        self.catchup = CatchUp(self, settings.write_buffer)
+        self.publishing = Publishing(self)
+        self.watch = Watch(self, settings)
+        self._handlers = Requests(self).handlers
+        self._next_connection = 1
+        self._next_listener = 1
+
+    # --- Connections -----------------------------------------------------------------------------------
+
+    def connect(self, transport: Transport, profile: Profile) -> Connection:
+        """A socket was upgraded. Nothing is known of the peer yet."""
+        connection = Connection(f"c{self._next_connection}", transport, profile, self.clock())
+        self._next_connection += 1
+        self.connections[connection.id] = connection
+        return connection
+
+    def welcome(
+        self,
+        connection: Connection,
+        user: User,
+        profile: Profile,
+        client: dict[str, Any],
+        message_id: str | None = None,
+    ) -> Session:
+        """The peer said hello and is this user: its session begins. `client` is what it says of itself."""
+        session = Session(user, connection, client)
+        connection.profile = profile
+        connection.session = session
+        connection.state = State.OPEN
+        self.groups.enter(session)
+        self.feeds.meet(session)
+        inbox = f"user:{user.name}"
+
+        def opened(feed: Feed | None) -> None:
+            if feed is None:
+                connection.state = State.CLOSING
+                connection.transport.close(1013, "the log is unavailable")
+                return
+            reader = self.feeds.enter(feed, session)
+            self.journal.head(inbox, lambda head: greet(Position(reader.feed.epoch, feed.flushed), head))
+
+        def greet(all_head: Position, inbox_head: Position | None) -> None:
+            positions = {"all": all_head}
+            if inbox_head is not None:
+                positions[inbox] = inbox_head
+            message = WelcomeMessage(
+                session_id=session.id,
+                connection_id=connection.id,
+                version=str(profile.version),
+                payload=Welcome(
+                    user=user.name,
+                    node=self.settings.node_name,
+                    heartbeat_ms=int(self.settings.ping_interval * 1000),
+                    limits=self._limits(),
+                    positions=positions,
+                ),
+            )
+            if message_id is not None:
+                message.message_id = message_id
+            self.outbox.send(connection, message)
+
+        self.feeds.open("all", opened)
+        return session
+
+    def disconnect(self, connection: Connection) -> None:
+        """The socket is gone: the connection leaves every set that it was in. Harmless when repeated."""
+        if self.connections.pop(connection.id, None) is None:
+            return
+        connection.state = State.CLOSED
+        self.watch.ended(connection)
+        session = connection.session
+        if session is not None:
+            connection.session = None
+            self._end(session)
+        if not self.connections and self.on_empty is not None:
+            self.on_empty()
+
+    def pause(self, connection: Connection) -> None:
+        """The socket does not drain: from here on the connection is read from the log, at its own pace."""
+        if not connection.paused:
+            connection.paused = True
+            self.feeds.move(connection, lagging=True)
+
+    def resume(self, connection: Connection) -> None:
+        """The socket drains again."""
+        if connection.paused:
+            connection.paused = False
+            self.feeds.move(connection, lagging=False)
+            if connection.missed_presence:
+                self.membership.tell_members(connection)
+
+    # --- Messages --------------------------------------------------------------------------------------
+
+    def receive(self, connection: Connection, message: Message, verdict: bool | None = None) -> None:
+        """A message of an open connection. Whatever is wrong with it is answered, never raised.
+
+        `verdict` is what the application said of the permission it needs, None for the default.
+        """
+        session = connection.session
+        if session is None:
+            return
+        try:
+            if message.sender is not UNSET and message.sender != session.user.name:
+                raise Denied("forbidden", "the sender is the session's user", field="sender")
+            message = self._judge_version(connection.profile, message)
+            handler = self._handlers.get(type(message))
+            if handler is not None:
+                handler(connection, session, message, verdict)
+            elif isinstance(message, ApplicationMessage):
+                self.publishing.publish_from(connection, message, verdict)
+            else:
+                raise BadMessage("invalid_message", f"{message.type} is the server's to send", field="type")
+        except ProtocolError as error:
+            if message.message_id is not UNSET:
+                error.message_id = message.message_id
+            self.outbox.send_error(connection, error)
+        except Exception:
+            log.exception("%s of connection %s failed", message.type, connection.id)
+            failed = InternalError()
+            if message.message_id is not UNSET:
+                failed.message_id = message.message_id
+            self.outbox.send_error(connection, failed)
+
+    def publish(
+        self, message: ApplicationMessage, audience: Audience | None = None, outcome: Outcome | None = None
+    ) -> None:
+        """The application publishes. Raises `ProtocolError` for what cannot be published at all."""
+        self.publishing.publish(message, audience, outcome)
+
+    def listen(self, channel: str, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` with every message of a channel or topic pattern. Returns how to stop it."""
+        parsed = parse_channel(channel)
+        id = self._next_listener
+        self._next_listener += 1
+
+        def opened(feed: Feed | None) -> None:
+            if feed is not None:
+                if feed.listeners is None:
+                    feed.listeners = {}
+                feed.listeners[id] = (parsed.text, listener)
+                feeds.append(feed)
+
+        def stop() -> None:
+            for feed in feeds:
+                if feed.listeners is not None:
+                    feed.listeners.pop(id, None)
+                self.feeds.release(feed)
+
+        feeds: list[Feed] = []
+        self.feeds.open(parsed.log, opened)
+        return stop
+
+    def tell(self, user: str, system: System, channel: str | None = None) -> None:
+        """A system message to every session of a user. It is not stored."""
+        message = SystemMessage(payload=system)
+        if channel is not None:
+            message.channel = channel
+        for session in self.groups.sessions_of(user):
+            self.outbox.send(session.connection, message)
+
+    def kick(self, room: Room, user: str, reason: str) -> None:
+        """The user leaves the room with all sessions, and may come again."""
+        for session in list(room.members.get(user, ())):
+            self.membership.expel(room, session, reason)
+
+    def delete_room(self, id: str) -> None:
+        """Everyone leaves, and the room is no more. Raises `Conflict` (`not_found`)."""
+        room = self.rooms.get(id)
+        for user in list(room.members):
+            self.kick(room, user, f"{room.name} was closed")
+        self.rooms.remove(room)
+
+    def _end(self, session: Session) -> None:
+        for log_name in list(session.readers):
+            self.feeds.leave(session, log_name)
+        for room in list(session.rooms.values()):
+            self.membership.leave(room, session)
+        self.groups.leave(session)
+        self.journal.forget(session.key)
+
+    # --- The turn --------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Something is to be done when the loop's turn ends."""
+        if not self._awake:
+            self._awake = True
+            self._wake()
+
+    def turn(self) -> None:
+        """Appends what was published, delivers what was committed, and writes."""
+        self._awake = False
+        batch = self.publishing.take()
+        if batch:
+            self.journal.append(batch)
+        self.catchup.step()
+        self._flush()
+        self.outbox.write()
+
+    def _flush(self) -> None:
+        fresh, self.fresh = self.fresh, []
+        for feed in fresh:
+            deliveries, feed.fresh = feed.fresh, []
+            feed.flushed = deliveries[-1].offset
+            for targets, run in feed.runs(deliveries):
+                for profile, connections in targets.items():
+                    frames = [self.wire.delivery_frame(profile, item.body, item.offset, item.message) for item in run]
+                    data = frames[0] if len(frames) == 1 else b"".join(frames)
+                    self.outbox.push_all(connections, data, len(frames))  # type: ignore[arg-type]
+            if feed.listeners:
+                self._tell_listeners(feed, deliveries)
+            self.feeds.release(feed)
+
+    def _tell_listeners(self, feed: Feed, deliveries: list[Any]) -> None:
+        for item in deliveries:
+            item.message.offset = item.offset
+            for pattern, listener in list((feed.listeners or {}).values()):
+                if pattern != item.channel and not topic_matches(pattern, item.channel):
+                    continue
+                try:
+                    listener(item.message)
+                except Exception:
+                    log.exception("a listener of %s failed", pattern)
+
+    def _judge_version(self, profile: Profile, message: Message) -> Message:
+        version = profile.version
+        if message.version is not UNSET:
+            version = parse_version(message.version)
+            check_supported(version)
+        return message if version == HIGHEST else self.wire.judge_newer(message, version)
+
+    def _limits(self) -> dict[str, Any]:
+        return {
+            "message_bytes": self.settings.max_message,
+            "subscriptions": self.settings.max_subscriptions,
+        }

@@ -1,0 +1,163 @@
+"""From an accepted message to a committed record: what is published, and what becomes of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from hubbub.errors import BadMessage, Conflict, ProtocolError, error_of
+from hubbub.hub.audience import Audience, seal
+from hubbub.hub.connection import Connection
+from hubbub.hub.feed import Delivery
+from hubbub.hub.permissions import require
+from hubbub.protocol.channels import Channel, parse_channel
+from hubbub.protocol.messages import AckMessage, ApplicationMessage
+from hubbub.protocol.payloads import Position
+
+if TYPE_CHECKING:
+    from hubbub.hub.hub import Hub
+
+log = logging.getLogger("hubbub.hub")
+
+Outcome = Callable[[Position | ProtocolError], None]
+
+
+class Publication:
+    """A message on its way into a log, and who waits for its acknowledgement."""
+
+    __slots__ = ("audience", "body", "channel", "connection", "message", "outcome", "record", "session_key")
+
+    def __init__(
+        self,
+        channel: Channel,
+        message: ApplicationMessage,
+        body: bytes,
+        audience: Audience | None,
+        connection: Connection | None,
+        outcome: Outcome | None,
+    ) -> None:
+        self.channel = channel
+        self.message = message
+        self.body = body
+        self.audience = audience
+        self.record = seal(audience, body)
+        self.connection = connection
+        self.session_key = connection.session.key if connection and connection.session else ""
+        self.outcome = outcome
+
+
+class Publishing:
+    """Takes messages, collects a turn's publications for the journal, and hands on what was committed."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._pending: list[Publication] = []
+
+    def publish_from(self, connection: Connection, message: ApplicationMessage, verdict: bool | None) -> None:
+        """A client publishes. Raises `ProtocolError`; success is told by the `ack`."""
+        hub = self._hub
+        session = connection.session
+        assert session is not None
+        channel = published_channel(message)
+        if channel.kind == "doc":
+            raise Conflict("not_found", "documents are not enabled on this server", field="channel")
+        require(verdict, session.user, "publish", channel)
+        if channel.kind == "room":
+            room = hub.rooms.require_member(channel.id, session)
+            if room.muted:
+                hub.rooms.require_voice(room, session.user.name)
+        message.timestamp = hub.wall_ms()
+        message.offset = UNSET
+        message.version = UNSET
+        if hub.catalog.is_ephemeral(message.type):
+            self._pass_on(channel, message, connection)
+            return
+        body = hub.wire.encode_record(message)
+        audience = Audience(groups=(channel.id,)) if channel.kind == "group" else None
+        self.add(Publication(channel, message, body, audience, connection, None))
+
+    def publish(
+        self,
+        message: ApplicationMessage,
+        audience: Audience | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """The application publishes: no permission is asked. `outcome` gets the position or the error."""
+        channel = published_channel(message)
+        message.timestamp = self._hub.wall_ms()
+        if audience is None and channel.kind == "group":
+            self._hub.groups.get(channel.id)
+            audience = Audience(groups=(channel.id,))
+        if self._hub.catalog.is_ephemeral(message.type):
+            self._pass_on(channel, message, None)
+            if outcome is not None:
+                outcome(Position("", 0))
+            return
+        body = self._hub.wire.encode_record(message)
+        self.add(Publication(channel, message, body, audience, None, outcome))
+
+    def add(self, publication: Publication) -> None:
+        self._pending.append(publication)
+        self._hub.wake()
+
+    def take(self) -> list[Publication]:
+        """The turn's publications; the next turn begins with none."""
+        batch, self._pending = self._pending, []
+        return batch
+
+    def committed(self, publication: Publication, epoch: str, offset: int, repeated: bool) -> None:
+        """The log has it: acknowledge it, and deliver it unless it is a repeat."""
+        hub = self._hub
+        message = publication.message
+        channel = publication.channel
+        if not repeated:
+            feed = hub.feeds.for_delivery(channel, offset)
+            if feed is not None:
+                feed.epoch = epoch
+                if not feed.fresh:
+                    hub.fresh.append(feed)
+                feed.fresh.append(Delivery(offset, channel.text, publication.audience, publication.body, message))
+        connection = publication.connection
+        if connection is not None:
+            if connection.session is not None:
+                ack = AckMessage(message_id=message.message_id, channel=channel.text, offset=offset, epoch=epoch)
+                hub.outbox.send(connection, ack)
+        elif publication.outcome is not None:
+            publication.outcome(Position(epoch, offset))
+
+    def refused(self, publication: Publication, code: str, reason: str) -> None:
+        """The log has it not: whoever published it is told."""
+        error = error_of(code, reason, message_id=publication.message.message_id)
+        if publication.connection is not None:
+            if publication.connection.session is not None:
+                self._hub.outbox.send_error(publication.connection, error)
+        elif publication.outcome is not None:
+            publication.outcome(error)
+        else:
+            log.error("%s was not published: %s", publication.message.type, error)
+
+    def _pass_on(self, channel: Channel, message: ApplicationMessage, author: Connection | None) -> None:
+        """An ephemeral message goes beside the log, to whoever reads live now, but not to its author."""
+        hub = self._hub
+        feed = hub.feeds.find(channel)
+        if feed is not None:
+            for profile, connections in feed.targets(channel.text).items():
+                others = [connection for connection in connections if connection is not author]
+                if others:
+                    hub.outbox.push_all(others, hub.wire.frame(profile, message), 1)
+        if author is not None:
+            hub.outbox.send(author, AckMessage(message_id=message.message_id, channel=channel.text))
+        hub.wake()
+
+
+def published_channel(message: ApplicationMessage) -> Channel:
+    """The channel that a message goes to. Raises `BadMessage` (`invalid_channel`): none, of no kind, a pattern."""
+    if message.channel is UNSET:
+        raise BadMessage("invalid_channel", "a message goes to a channel", field="channel")
+    channel = parse_channel(message.channel)
+    if channel.is_pattern:
+        raise BadMessage("invalid_channel", "nobody can publish to a pattern", field="channel")
+    return channel

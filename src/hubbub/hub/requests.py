@@ -1,0 +1,203 @@
+"""What a client may ask of the hub, one function for each control message and command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from hubbub.errors import BadMessage, Conflict, error_of
+from hubbub.hub.connection import Connection
+from hubbub.hub.history import HistoryQuery
+from hubbub.hub.membership import subscription_of
+from hubbub.hub.permissions import Action, require
+from hubbub.hub.session import Session
+from hubbub.protocol import messages
+from hubbub.protocol.channels import Channel, parse_channel
+from hubbub.protocol.messages import AckMessage, HistoryMessage, Message, PongMessage, PresenceMessage
+from hubbub.protocol.payloads import Command, History, Presence, System
+
+if TYPE_CHECKING:
+    from hubbub.hub.hub import Hub
+
+Handler = Callable[[Connection, Session, Any, "bool | None"], None]
+
+_ACTIONS: dict[type[Message], Action] = {
+    messages.SubscribeMessage: "subscribe",
+    messages.HistoryMessage: "history",
+    messages.PresenceMessage: "members",
+}
+
+
+def action_of(message: Message) -> Action | None:
+    """What permission a message needs, None for none. Whoever resolves permissions beforehand asks this."""
+    if isinstance(message, messages.CommandMessage):
+        if message.payload is UNSET:
+            return None
+        action = message.payload.action
+        if action == "join":
+            return "join"
+        return None if action == "leave" else "moderate"
+    if isinstance(message, messages.ApplicationMessage):
+        return "publish"
+    return _ACTIONS.get(type(message))
+
+
+class Requests:
+    """The table of handlers, by message class."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.handlers: dict[type[Message], Handler] = {
+            messages.CommandMessage: self._command,
+            messages.SubscribeMessage: self._subscribe,
+            messages.UnsubscribeMessage: self._unsubscribe,
+            messages.HistoryMessage: self._history,
+            messages.PresenceMessage: self._presence,
+            messages.PingMessage: self._ping,
+            messages.AckMessage: self._ack,
+        }
+
+    def _ping(self, connection: Connection, session: Session, message: Message, verdict: bool | None) -> None:
+        self._hub.outbox.send(connection, PongMessage(message_id=message.message_id))
+
+    def _ack(self, connection: Connection, session: Session, message: Message, verdict: bool | None) -> None:
+        """Deliveries are not awaited yet: an acknowledgement is welcome and changes nothing."""
+
+    def _command(
+        self, connection: Connection, session: Session, message: messages.CommandMessage, verdict: bool | None
+    ) -> None:
+        command = message.payload
+        if command is UNSET:
+            raise BadMessage("invalid_message", "a command has an action", field="payload.action")
+        assert isinstance(command, Command)
+        channel = _channel(message)
+        if channel.kind == "doc":
+            raise Conflict("not_found", "documents are not enabled on this server", field="channel")
+        if channel.kind != "room":
+            raise BadMessage("invalid_channel", "commands are for rooms", field="channel")
+        if command.action == "join":
+            require(verdict, session.user, "join", channel)
+            position = None if command.position is UNSET else command.position
+            self._hub.membership.join(session, channel.id, position, message.message_id)
+            return
+        if command.action == "leave":
+            room = self._hub.rooms.require_member(channel.id, session)
+            self._hub.membership.leave(room, session)
+        else:
+            self._moderate(session, channel, command, verdict)
+        self._acknowledge(connection, message, channel.text)
+
+    def _moderate(self, session: Session, channel: Channel, command: Command, verdict: bool | None) -> None:
+        hub = self._hub
+        if verdict is True:
+            room = hub.rooms.get(channel.id)
+        else:
+            room = hub.rooms.require_member(channel.id, session)
+            is_creator = verdict is None and room.creator == session.user.name
+            require(True if is_creator else verdict, session.user, "moderate", channel)
+        target = command.target
+        if not isinstance(target, str):
+            raise BadMessage("invalid_message", f"{command.action} needs a target", field="payload.target")
+        user = hub.rooms.require_target(room, target)
+        by = session.user.name
+        if command.action == "kick":
+            hub.kick(room, user, f"{by} removed you from {room.name}")
+        elif command.action == "mute":
+            room.muted.add(user)
+            hub.tell(user, System(f"{by} muted you in {room.name}", "warning"), room.channel)
+        else:
+            room.muted.discard(user)
+            hub.tell(user, System(f"{by} unmuted you in {room.name}", "info"), room.channel)
+
+    def _subscribe(
+        self,
+        connection: Connection,
+        session: Session,
+        message: messages.SubscribeMessage,
+        verdict: bool | None,
+    ) -> None:
+        channel = _channel(message)
+        if channel.kind != "topic":
+            raise BadMessage("invalid_channel", "topics are subscribed to, rooms joined", field="channel")
+        require(verdict, session.user, "subscribe", channel)
+        position: Any = UNSET if message.payload is UNSET else message.payload.position
+        self._hub.membership.subscribe(session, channel, None if position is UNSET else position, _id(message))
+
+    def _unsubscribe(
+        self,
+        connection: Connection,
+        session: Session,
+        message: messages.UnsubscribeMessage,
+        verdict: bool | None,
+    ) -> None:
+        wanted: Any = UNSET if message.payload is UNSET else message.payload.subscription_id
+        if wanted is not UNSET:
+            channel = parse_channel(subscription_of(session, wanted))
+            ended = [wanted]
+        else:
+            channel = _channel(message)
+            ended = [id for id, text in (session.subscriptions or {}).items() if text == channel.text]
+            if not ended:
+                raise Conflict("not_found", "there is no such subscription", field="channel")
+        for subscription in ended:
+            self._hub.membership.unsubscribe(session, subscription, channel)
+        self._acknowledge(connection, message, channel.text)
+
+    def _history(
+        self, connection: Connection, session: Session, message: messages.HistoryMessage, verdict: bool | None
+    ) -> None:
+        channel = _channel(message)
+        self._require_reader(session, channel)
+        require(verdict, session.user, "history", channel)
+        query = History() if message.payload is UNSET else message.payload
+
+        def answer(found: HistoryMessage | None) -> None:
+            if connection.session is None:
+                return
+            if found is None:
+                error = error_of("unavailable", "the log cannot be had now", retry_after_ms=1000)
+                error.message_id = _id(message)
+                self._hub.outbox.send_error(connection, error)
+                return
+            found.message_id = message.message_id
+            self._hub.outbox.send(connection, found)
+
+        HistoryQuery(self._hub, channel, query, answer).run()
+
+    def _presence(
+        self,
+        connection: Connection,
+        session: Session,
+        message: messages.PresenceMessage,
+        verdict: bool | None,
+    ) -> None:
+        channel = _channel(message)
+        if channel.kind != "room":
+            raise BadMessage("invalid_channel", "rooms have members", field="channel")
+        self._require_reader(session, channel)
+        require(verdict, session.user, "members", channel)
+        members = self._hub.rooms.get(channel.id).members
+        payload = Presence(count=len(members), members=list(members)[:1000])
+        answer = PresenceMessage(message_id=message.message_id, channel=channel.text, payload=payload)
+        self._hub.outbox.send(connection, answer)
+
+    def _require_reader(self, session: Session, channel: Channel) -> None:
+        if channel.kind == "room":
+            self._hub.rooms.require_member(channel.id, session)
+        elif channel.kind == "doc":
+            raise Conflict("not_found", "documents are not enabled on this server", field="channel")
+
+    def _acknowledge(self, connection: Connection, message: Message, channel: str) -> None:
+        self._hub.outbox.send(connection, AckMessage(message_id=message.message_id, channel=channel))
+
+
+def _channel(message: Message) -> Channel:
+    if message.channel is UNSET:
+        raise BadMessage("invalid_channel", "name the channel", field="channel")
+    return parse_channel(message.channel)
+
+
+def _id(message: Message) -> str | None:
+    return None if message.message_id is UNSET else message.message_id

@@ -1,0 +1,160 @@
+"""Rooms: who is in them, who may moderate, who is muted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub.errors import Conflict, Denied
+from hubbub.hub.session import Session
+from hubbub.protocol.channels import check_id
+
+
+class Room:
+    """A room counts users; a user may be in it with several sessions.
+
+    `creator` may moderate; None for a room that configuration or the application made. Such a room is
+    `permanent`: it outlives its last member.
+    """
+
+    __slots__ = ("capacity", "creator", "id", "members", "metadata", "muted", "name", "permanent")
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        name: str = "",
+        capacity: int = 100,
+        metadata: dict[str, Any] | None = None,
+        creator: str | None = None,
+        permanent: bool = True,
+    ) -> None:
+        self.id = id
+        self.name = name or f"Room {id}"
+        self.capacity = capacity
+        self.metadata = {} if metadata is None else metadata
+        self.creator = creator
+        self.permanent = permanent
+        self.members: dict[str, set[Session]] = {}
+        self.muted: set[str] = set()
+
+    @property
+    def channel(self) -> str:
+        return f"room:{self.id}"
+
+    @property
+    def log(self) -> str:
+        return f"room:{self.id}"
+
+
+class Rooms:
+    """All rooms of this hub. Every method is one of the lesson's, and raises a typed error."""
+
+    def __init__(self, *, capacity: int, are_open: bool) -> None:
+        self._rooms: dict[str, Room] = {}
+        self._of_user: dict[str, dict[str, Room]] = {}
+        self._capacity = capacity
+        self._are_open = are_open
+
+    def create(
+        self,
+        id: str,
+        *,
+        name: str = "",
+        capacity: int | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Room:
+        """A new room that stays until it is deleted. Raises `Conflict` (`already_exists`) and `BadMessage`."""
+        check_id(id)
+        if id in self._rooms:
+            raise Conflict("already_exists", f"room {id} exists", field="channel")
+        room = Room(id, name=name, capacity=capacity or self._capacity, metadata=metadata)
+        self._rooms[id] = room
+        return room
+
+    def get(self, id: str) -> Room:
+        """The room. Raises `Conflict` (`not_found`)."""
+        try:
+            return self._rooms[id]
+        except KeyError:
+            raise Conflict("not_found", f"there is no room {id}", field="channel") from None
+
+    def find(self, id: str) -> Room | None:
+        return self._rooms.get(id)
+
+    def remove(self, room: Room) -> None:
+        """Forgets the room; its sessions must have left."""
+        self._rooms.pop(room.id, None)
+
+    def all(self) -> list[Room]:
+        return list(self._rooms.values())
+
+    def members(self, id: str) -> list[str]:
+        """The users in the room, in the order they came. Raises `Conflict` (`not_found`)."""
+        return list(self.get(id).members)
+
+    def of_user(self, user: str) -> list[str]:
+        """The ids of the rooms that the user is in."""
+        return list(self._of_user.get(user, ()))
+
+    def enter(self, id: str, session: Session) -> tuple[Room, bool]:
+        """The session joins; where rooms are open, an unknown room is made and the user is its creator.
+
+        Returns the room and whether this is the user's first session in it. Raises `Conflict`: `not_found`,
+        `already_joined`, `room_full`.
+        """
+        room = self._rooms.get(id)
+        user = session.user.name
+        if room is None:
+            if not self._are_open:
+                raise Conflict("not_found", f"there is no room {id}", field="channel")
+            room = Room(id, capacity=self._capacity, creator=user, permanent=False)
+            self._rooms[id] = room
+        sessions = room.members.get(user)
+        if sessions is None:
+            if len(room.members) >= room.capacity:
+                raise Conflict("room_full", f"room {id} holds {room.capacity} users", field="channel")
+            room.members[user] = {session}
+            self._of_user.setdefault(user, {})[id] = room
+        elif session in sessions:
+            raise Conflict("already_joined", f"this session is in room {id}", field="channel")
+        else:
+            sessions.add(session)
+        session.rooms[id] = room
+        return room, sessions is None
+
+    def leave(self, room: Room, session: Session) -> bool:
+        """The session leaves. Returns whether it was the user's last one there. An empty open room ends."""
+        user = session.user.name
+        session.rooms.pop(room.id, None)
+        sessions = room.members.get(user)
+        if sessions is None:
+            return False
+        sessions.discard(session)
+        if sessions:
+            return False
+        del room.members[user]
+        rooms = self._of_user[user]
+        del rooms[room.id]
+        if not rooms:
+            del self._of_user[user]
+        if not room.members and not room.permanent:
+            self.remove(room)
+        return True
+
+    def require_member(self, id: str, session: Session) -> Room:
+        """The room, when this session is in it. Raises `Conflict` (`not_joined`)."""
+        room = session.rooms.get(id)
+        if room is None:
+            raise Conflict("not_joined", f"join room {id} first", field="channel")
+        return room
+
+    def require_target(self, room: Room, target: str | None) -> str:
+        """The member that a moderator named. Raises `Conflict` (`not_found`)."""
+        if target not in room.members or target is None:
+            raise Conflict("not_found", f"no such member in room {room.id}", field="payload.target")
+        return target
+
+    def require_voice(self, room: Room, user: str) -> None:
+        """Raises `Denied` (`muted`) for a user who may read but not write here."""
+        if user in room.muted:
+            raise Denied("muted", f"you are muted in room {room.id}", field="channel")

@@ -1,0 +1,1 @@
+"""A node: a hub joined to its log. With more than one node, also to its peers."""

@@ -1,0 +1,37 @@
+"""WebSocket frames, ready to be written (RFC 6455, section 5.2). A server's are unmasked: equal for all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+_FIN: Final = 0x80
+_RSV1: Final = 0x40
+
+
+def server_frame(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
+    """One whole, unmasked frame with this payload; `compressed` sets the bit of permessage-deflate."""
+    first = _FIN | opcode | (_RSV1 if compressed else 0)
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return bytes((first, 126, size >> 8, size & 255)) + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def close_payload(code: int, reason: str = "") -> bytes:
+    """The payload of a close frame. The reason is cut to what a control frame holds: 123 bytes."""
+    text = reason.encode("utf-8", "replace")[:123]
+    return code.to_bytes(2, "big") + text.decode(errors="ignore").encode()
+
+
+def is_valid_close_code(code: int) -> bool:
+    """Whether a peer may send this code (RFC 6455 section 7.4 and the IANA registry)."""
+    return 3000 <= code <= 4999 or (1000 <= code <= 1014 and code not in {1004, 1005, 1006})

@@ -1,0 +1,69 @@
+"""What every WebSocket of this server has in common, whoever is behind it: whole messages in, violations closed."""
+
+from __future__ import annotations
+
+import logging
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from hubbub.protocol.assembly import Assembler, Violation, check_reserved_bits, close_answer
+from hubbub.server.transport import PicowsTransport
+
+log = logging.getLogger("hubbub.server")
+
+_MAX_UNREAD = 64 * 1024
+
+
+class MessageListener(WSListener):
+    """Turns frames into messages. A subclass says what to do with one."""
+
+    transport: PicowsTransport
+
+    def __init__(self, limit: int, deflate: bool) -> None:
+        self._assembler = Assembler(limit, deflate)
+        self.deflate = deflate
+
+    def opened(self) -> None: ...
+
+    def received(self, message: str | bytes, size: int) -> None: ...
+
+    def ponged(self) -> None: ...
+
+    def closed(self) -> None: ...
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = PicowsTransport(transport)
+        # The request lives as long as the connection, and its headers are not needed any more.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
+        self.opened()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == WSMsgType.CLOSE:
+            self.transport.finish(close_answer(frame) if frame.payload_size else None)
+            return
+        if self.transport.is_closing or transport.is_close_frame_sent:
+            return
+        try:
+            if kind == WSMsgType.PING:
+                check_reserved_bits(frame, self.deflate)
+                # A peer that sends pings and does not read must not fill the buffer.
+                if self.transport.buffered() < _MAX_UNREAD:
+                    self.transport.pong(frame.get_payload_as_bytes())
+            elif kind == WSMsgType.PONG:
+                check_reserved_bits(frame, self.deflate)
+                self.ponged()
+            else:
+                message = self._assembler.add(frame)
+                if message is not None:
+                    self.received(message, frame.payload_size)
+        except Violation as violation:
+            self.transport.close(violation.code, violation.reason)
+        except Exception:
+            log.exception("a message was not handled")
+            self.transport.close(1011, "the server failed")
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.transport.release()
+        self.closed()

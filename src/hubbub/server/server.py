@@ -1,0 +1,201 @@
+"""A running server: it listens, drives the hub's turns and sweeps, and stops when what is in flight is out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from picows import (
+    WSListener,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
+
+from hubbub.config import Settings
+from hubbub.errors import ConfigurationError
+from hubbub.hub.connection import State
+from hubbub.hub.hub import Hub
+from hubbub.node.journal import LogJournal
+from hubbub.ports import Log
+from hubbub.protocol.wire import SUBPROTOCOLS, Wire
+from hubbub.server.gate import Gate, Upgrade
+from hubbub.server.pages import Pages
+from hubbub.server.upgrade import (
+    Rejected,
+    check_origin,
+    choose_extension,
+    choose_subprotocol,
+    find_token,
+    normalise,
+)
+from hubbub.server.websocket import HubListener
+
+log = logging.getLogger("hubbub.server")
+
+SWEEP_INTERVAL = 1.0
+READ_BUFFER = 2048
+"""Bytes that a connection's read buffer begins with: ten thousand idle ones stay small."""
+
+
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """picows logs peers' mistakes as errors, and given a plain logger it builds one for every connection."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        super().log(logging.DEBUG, msg, *args, **kwargs)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+
+def picows_logger() -> logging.LoggerAdapter[logging.Logger]:
+    """What to give to picows as its logger."""
+    return _QuietLogger(logging.getLogger("hubbub.picows"), {})
+
+
+class Server:
+    """One hub behind one port. `start` and `stop` once."""
+
+    def __init__(self, settings: Settings, wire: Wire, store: Log) -> None:
+        self.settings = settings
+        self.hub = Hub(settings, wire, self._wake)
+        self._journal = LogJournal(self.hub, store)
+        self.hub.journal = self._journal
+        self._gate: Gate
+        self._pages: Pages
+        self._listening: asyncio.Server | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._sweep: asyncio.TimerHandle | None = None
+        self._stopping = False
+
+    async def start(self, gate: Gate) -> None:
+        """Listens. Raises `ConfigurationError` when the address cannot be had."""
+        self._gate = gate
+        self._pages = Pages(self.hub.catalog, self._health)
+        self._loop = asyncio.get_running_loop()
+        settings = self.settings
+        try:
+            self._listening = await ws_create_server(
+                self._upgrade,
+                settings.host,
+                settings.port,
+                max_frame_size=settings.max_message,
+                enable_auto_pong=False,
+                read_buffer_init_size=READ_BUFFER,
+                logger_name=picows_logger(),
+                websocket_handshake_timeout=settings.hello_timeout,
+                reuse_address=True,
+                backlog=1024,
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                "port", f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another"
+            ) from None
+        self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
+        # What the application published before the start.
+        self._loop.call_soon(self.hub.turn)
+        log.info("listening on %s", self.url)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, also where the setting was 0."""
+        assert self._listening is not None
+        return int(self._listening.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        host = self.settings.host
+        shown = "127.0.0.1" if host in ("", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
+        return f"http://{shown}:{self.port}"
+
+    async def stop(self) -> None:
+        """Lets no one in any more, sends what is in flight, says 1001 to everyone, and waits for them to go.
+
+        Who has not gone after `drain_timeout` seconds is cut off.
+        """
+        if self._listening is None or self._stopping:
+            return
+        self._stopping = True
+        self._listening.close()
+        try:
+            async with asyncio.timeout(self.settings.drain_timeout):
+                await self._drain()
+        except TimeoutError:
+            log.warning("%d connections did not go in time", len(self.hub.connections))
+        for connection in list(self.hub.connections.values()):
+            connection.transport.abort()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await self._listening.wait_closed()
+
+    async def _drain(self) -> None:
+        self.hub.turn()
+        await self._journal.settle()
+        self.hub.turn()
+        for connection in list(self.hub.connections.values()):
+            if connection.state is not State.CLOSING:
+                connection.state = State.CLOSING
+                connection.transport.close(1001, "the server stops")
+        if self.hub.connections:
+            emptied = asyncio.Event()
+            self.hub.on_empty = emptied.set
+            await emptied.wait()
+
+    def _wake(self) -> None:
+        # Before the start nothing can be waiting for an answer.
+        if self._listening is not None:
+            self._loop.call_soon(self.hub.turn)
+
+    def _sweep_on(self) -> None:
+        self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
+        try:
+            self.hub.watch.sweep()
+        except Exception:
+            log.exception("looking after the connections failed")
+
+    def _health(self) -> dict[str, object]:
+        return {
+            "status": "stopping" if self._stopping else "ok",
+            "node": self.settings.node_name,
+            "connections": len(self.hub.connections),
+        }
+
+    def _upgrade(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
+        path = request.path.decode("ascii", "replace").partition("?")[0]
+        if path != "/ws":
+            return WSUpgradeResponseWithListener(self._pages.respond(request, path), None)
+        try:
+            return self._accept(request, path)
+        except Rejected as rejected:
+            response = WSUpgradeResponse.create_error_response(
+                HTTPStatus(rejected.status), f"{rejected.reason}\n".encode()
+            )
+            return WSUpgradeResponseWithListener(response, None)
+
+    def _accept(self, request: WSUpgradeRequest, path: str) -> WSUpgradeResponseWithListener:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Rejected(426, "this is a WebSocket")
+        if self._stopping:
+            raise Rejected(503, "the server stops")
+        normalise(request)
+        has_origin = check_origin(request, self.settings.origins)
+        subprotocol = choose_subprotocol(request)
+        extension = choose_extension(request) if self.settings.compression else None
+        upgrade = Upgrade(path, dict(request.headers), find_token(request, has_origin=has_origin))
+        codec = SUBPROTOCOLS[subprotocol] if subprotocol else "json"
+        listener = HubListener(self.hub, self._gate, upgrade, codec, extension is not None)
+        return WSUpgradeResponseWithListener(_switch(subprotocol, extension), listener)
+
+
+def _switch(subprotocol: str | None, extension: str | None) -> WSUpgradeResponse:
+    headers = {}
+    if subprotocol is not None:
+        headers["Sec-WebSocket-Protocol"] = subprotocol
+    if extension is not None:
+        headers["Sec-WebSocket-Extensions"] = extension
+    response: WSUpgradeResponse = WSUpgradeResponse.create_101_response(headers)
+    return response

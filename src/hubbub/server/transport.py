@@ -1,0 +1,74 @@
+"""The picows transport as the hub's port."""
+
+from __future__ import annotations
+
+import asyncio
+
+from picows import WSTransport
+
+from hubbub.protocol.frames import CLOSE, PING, PONG, close_payload, server_frame
+
+CLOSE_TIMEOUT = 3.0
+"""Seconds that a peer has to answer a close frame."""
+
+
+class PicowsTransport:
+    """Implements `hubbub.ports.Transport` over one upgraded picows connection."""
+
+    __slots__ = ("_is_closing", "_timeout", "_write", "_ws")
+
+    def __init__(self, ws: WSTransport) -> None:
+        self._ws = ws
+        self._write = ws.underlying_transport.write
+        self._is_closing = False
+        self._timeout: asyncio.TimerHandle | None = None
+
+    @property
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def write(self, frames: bytes) -> None:
+        if not self._is_closing:
+            self._write(frames)
+
+    def ping(self, payload: bytes) -> None:
+        self.write(server_frame(PING, payload))
+
+    def pong(self, payload: bytes) -> None:
+        self.write(server_frame(PONG, payload))
+
+    def close(self, code: int, reason: str = "") -> None:
+        if self._is_closing:
+            return
+        self._write(server_frame(CLOSE, close_payload(code, reason)))
+        self._is_closing = True
+        self._timeout = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+
+    def finish(self, code: int | None) -> None:
+        """The closing handshake ends here: answers the peer's close frame, if it began, and hangs up."""
+        if not self._is_closing:
+            self._write(server_frame(CLOSE, b"" if code is None else close_payload(code)))
+            self._is_closing = True
+            self._timeout = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+        self._ws.disconnect()
+
+    def abort(self) -> None:
+        self._is_closing = True
+        self._ws.disconnect(graceful=False)
+
+    def release(self) -> None:
+        """The socket is gone."""
+        self._is_closing = True
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+
+    def buffered(self) -> int:
+        return self._ws.underlying_transport.get_write_buffer_size()
+
+    def pause_reading(self) -> None:
+        self._ws.underlying_transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._is_closing:
+            self._ws.underlying_transport.resume_reading()

@@ -1,0 +1,66 @@
+"""An echo endpoint on the server's own transport code: `python -m hubbub.testing.echo --port N`.
+
+For conformance suites, which check frames, fragments, UTF-8, closing and permessage-deflate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
+
+from hubbub.protocol.deflate import MIN_SIZE, compress
+from hubbub.protocol.frames import BINARY, TEXT, server_frame
+from hubbub.server.listener import MessageListener
+from hubbub.server.server import picows_logger
+from hubbub.server.upgrade import choose_extension, normalise
+
+LIMIT = 64 * 1024 * 1024
+"""Bytes of the largest message."""
+
+
+class EchoListener(MessageListener):
+    """Sends every message back."""
+
+    def received(self, message: str | bytes, size: int) -> None:
+        payload = message.encode() if isinstance(message, str) else message
+        opcode = TEXT if isinstance(message, str) else BINARY
+        if self.deflate and len(payload) >= MIN_SIZE:
+            self.transport.write(server_frame(opcode, compress(payload), compressed=True))
+        else:
+            self.transport.write(server_frame(opcode, payload))
+
+
+def _upgrade(request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
+    normalise(request)
+    extension = choose_extension(request)
+    headers = {} if extension is None else {"Sec-WebSocket-Extensions": extension}
+    response = WSUpgradeResponse.create_101_response(headers)
+    return WSUpgradeResponseWithListener(response, EchoListener(LIMIT, extension is not None))
+
+
+async def serve(port: int) -> None:
+    """Echoes until SIGTERM or Ctrl-C."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    server = await ws_create_server(
+        _upgrade, "127.0.0.1", port, max_frame_size=LIMIT, enable_auto_pong=False, logger_name=picows_logger()
+    )
+    print(f"echo listens on ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await stopped.wait()
+    server.close()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=9001, help="0 chooses a free one")
+    asyncio.run(serve(parser.parse_args().port))
+
+
+if __name__ == "__main__":
+    main()
