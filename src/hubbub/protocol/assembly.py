@@ -31,6 +31,14 @@ class Frame(Protocol):
     def get_payload_as_utf8_text(self) -> str: ...
 
 
+def frame_limit(limit: int) -> int:
+    """Bytes that the frames of a message of at most `limit` bytes may have: compressing can make it larger.
+
+    That it is not too large is seen when it is inflated.
+    """
+    return limit + limit // 8 + 64
+
+
 class Violation(Exception):
     """The peer broke the protocol: close with this code."""
 
@@ -43,13 +51,13 @@ class Violation(Exception):
 class Assembler:
     """Joins one peer's data frames to messages of at most `limit` bytes, inflated."""
 
-    __slots__ = ("_compressed", "_deflate", "_is_text", "_limit", "_parts", "_size")
+    __slots__ = ("_compressed", "_deflate", "_is_text", "_joined", "_limit")
 
     def __init__(self, limit: int, deflate: bool) -> None:
         self._limit = limit
         self._deflate = deflate
-        self._parts: list[bytes] | None = None
-        self._size = 0
+        # One buffer, not a list of parts: fragments of a byte or none would cost many times what they hold.
+        self._joined: bytearray | None = None
         self._is_text = False
         self._compressed = False
 
@@ -61,12 +69,11 @@ class Assembler:
         check_reserved_bits(frame, self._deflate)
         if frame.msg_type == CONTINUATION:
             return self._continue(frame)
-        if self._parts is not None:
+        if self._joined is not None:
             raise Violation(1002, "a new message inside a fragmented one")
         is_text = frame.msg_type == TEXT
         if frame.fin:
-            if frame.payload_size > self._limit:
-                raise Violation(1009, f"over {self._limit} bytes")
+            self._check_size(frame.payload_size, frame.rsv1)
             if is_text and not frame.rsv1:
                 try:
                     return frame.get_payload_as_utf8_text()
@@ -75,27 +82,25 @@ class Assembler:
             return self._finish(frame.get_payload_as_bytes(), is_text, frame.rsv1)
         self._is_text = is_text
         self._compressed = frame.rsv1
-        self._parts = []
-        self._size = 0
+        self._joined = bytearray()
         return self._continue(frame)
 
     def _continue(self, frame: Frame) -> str | bytes | None:
-        if self._parts is None:
+        if self._joined is None:
             raise Violation(1002, "a continuation of nothing")
         if frame.rsv1 and frame.msg_type == CONTINUATION:
             raise Violation(1002, "a reserved bit in a continuation")
-        self._size += frame.payload_size
-        # Empty fragments cost memory, too: each counts as a byte.
-        if self._size + len(self._parts) > self._limit + 64:
-            raise Violation(1009, f"over {self._limit} bytes")
-        self._parts.append(frame.get_payload_as_bytes())
+        self._check_size(len(self._joined) + frame.payload_size, self._compressed)
+        self._joined += frame.get_payload_as_bytes()
         if not frame.fin:
             return None
-        payload = b"".join(self._parts)
-        self._parts = None
-        if len(payload) > self._limit:
-            raise Violation(1009, f"over {self._limit} bytes")
+        payload = bytes(self._joined)
+        self._joined = None
         return self._finish(payload, self._is_text, self._compressed)
+
+    def _check_size(self, size: int, compressed: bool) -> None:
+        if size > (frame_limit(self._limit) if compressed else self._limit):
+            raise Violation(1009, f"over {self._limit} bytes")
 
     def _finish(self, payload: bytes, is_text: bool, compressed: bool) -> str | bytes:
         if compressed:
@@ -121,9 +126,20 @@ def check_reserved_bits(frame: Frame, deflate: bool) -> None:
 
 
 def close_answer(frame: Frame) -> int:
-    """The code that answers a close frame: the peer's own, or 1002 for one that nobody may send."""
+    """The code that answers a close frame: the peer's own, or what is wrong with it.
+
+    1002 for a code that nobody may send, 1007 for a reason that is no UTF-8.
+    """
+    if frame.rsv1 or frame.rsv2 or frame.rsv3:
+        return 1002
     payload = frame.get_payload_as_bytes()
     if not payload:
         return 1000
     code = int.from_bytes(payload[:2], "big")
-    return code if len(payload) >= 2 and is_valid_close_code(code) else 1002
+    if len(payload) < 2 or not is_valid_close_code(code):
+        return 1002
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        return 1007
+    return code

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from hubbub.errors import BadMessage
 from hubbub.protocol.messages import ApplicationMessage
@@ -37,8 +36,9 @@ def build_message(
         "messageId": message_id,
         "timestamp": timestamp,
         "sender": sender,
-        "payload": _builtins(payload),
     }
+    if payload is not None:
+        value["payload"] = _builtins(payload)
     if channel is not None:
         value["channel"] = channel
     if metadata is not None:
@@ -46,8 +46,6 @@ def build_message(
     message = wire.json.convert(value)
     if not isinstance(message, ApplicationMessage):
         raise BadMessage("invalid_message", f"{name} is no type of an application", field="type")
-    if payload is None:
-        message.payload = UNSET
     return message
 
 

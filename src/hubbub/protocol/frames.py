@@ -26,10 +26,9 @@ def server_frame(opcode: int, payload: bytes, *, compressed: bool = False) -> by
     return bytes((first, 127)) + size.to_bytes(8, "big") + payload
 
 
-def close_payload(code: int, reason: str = "") -> bytes:
-    """The payload of a close frame. The reason is cut to what a control frame holds: 123 bytes."""
-    text = reason.encode("utf-8", "replace")[:123]
-    return code.to_bytes(2, "big") + text.decode(errors="ignore").encode()
+def close_reason(reason: str) -> bytes:
+    """The reason as a close frame holds it beside its code: at most 123 bytes of UTF-8, whole characters."""
+    return reason.encode("utf-8", "replace")[:123].decode(errors="ignore").encode()
 
 
 def is_valid_close_code(code: int) -> bool:

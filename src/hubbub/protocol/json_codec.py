@@ -16,7 +16,7 @@ from hubbub.protocol.limits import MAX_DEPTH
 from hubbub.protocol.messages import HistoryMessage, Message, UnknownMessage
 from hubbub.protocol.validation import TOO_DEEP, id_of, printable
 
-_PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+_PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 
 _parse = msgspec.json.Decoder().decode
@@ -56,8 +56,8 @@ class JsonCodec:
         """The message as compact JSON. Raises `BadMessage` for text that UTF-8 has no form for."""
         try:
             return self._encode(message)
-        except (UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
-            raise BadMessage("invalid_message", printable(str(error))) from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise validation.cannot_encode(message, error) from None
 
     def convert(self, value: Any, *, depth_known: bool = False) -> Message:
         """The message that `value`, a tree of builtins, stands for. Raises `BadMessage`.

@@ -25,7 +25,7 @@ from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.json_codec import JsonCodec
 from hubbub.protocol.limits import MAX_SAFE_INTEGER
 from hubbub.protocol.messages import Message
-from hubbub.protocol.validation import NO_SAFE_NUMBER, as_strings, id_of, printable
+from hubbub.protocol.validation import NO_SAFE_NUMBER, as_strings, cannot_encode, id_of
 
 _parse = pb.WebSocketMessage.FromString
 
@@ -84,7 +84,7 @@ class ProtobufCodec:
             self._fill(wire, message)
             return wire.SerializeToString()
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, EncodeError) as error:
-            raise BadMessage("invalid_message", printable(str(error))) from None
+            raise cannot_encode(message, error) from None
 
     def _fill(self, wire: pb.WebSocketMessage, message: Message) -> None:
         name = message.type

@@ -135,6 +135,16 @@ def check_surrogates(value: Any, field: str = "") -> None:
             check_surrogates(inner, field + _step(value, key))
 
 
+def cannot_encode(message: messages.Message, error: Exception) -> BadMessage:
+    """What to raise for a message of this side's own making that a codec could not encode."""
+    if isinstance(error, UnicodeEncodeError):
+        try:
+            check_surrogates(msgspec.to_builtins(message, str_keys=True))
+        except BadMessage as named:
+            return named
+    return BadMessage("invalid_message", printable(str(error)))
+
+
 def _step(value: object, key: object) -> str:
     """How a path goes on to this key of a dict, or place in a list."""
     return f".{key}" if isinstance(value, dict) else f"[{key}]"

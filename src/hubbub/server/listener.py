@@ -41,7 +41,7 @@ class MessageListener(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if kind == WSMsgType.CLOSE:
-            self.transport.finish(close_answer(frame) if frame.payload_size else None)
+            self.transport.finish(close_answer(frame))
             return
         if self.transport.is_closing or transport.is_close_frame_sent:
             return

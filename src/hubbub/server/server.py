@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
 from http import HTTPStatus
-from typing import Any
 
 from picows import (
     WSListener,
     WSUpgradeRequest,
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
-    ws_create_server,
 )
 
 from hubbub.config import Settings
@@ -25,6 +22,7 @@ from hubbub.ports import Log
 from hubbub.protocol.wire import SUBPROTOCOLS, Wire
 from hubbub.server.gate import Gate, Upgrade
 from hubbub.server.pages import Pages
+from hubbub.server.parsing import listen
 from hubbub.server.upgrade import (
     Rejected,
     check_origin,
@@ -38,23 +36,6 @@ from hubbub.server.websocket import HubListener
 log = logging.getLogger("hubbub.server")
 
 SWEEP_INTERVAL = 1.0
-READ_BUFFER = 2048
-"""Bytes that a connection's read buffer begins with: ten thousand idle ones stay small."""
-
-
-class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
-    """picows logs peers' mistakes as errors, and given a plain logger it builds one for every connection."""
-
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        super().log(logging.DEBUG, msg, *args, **kwargs)
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        return msg, kwargs
-
-
-def picows_logger() -> logging.LoggerAdapter[logging.Logger]:
-    """What to give to picows as its logger."""
-    return _QuietLogger(logging.getLogger("hubbub.picows"), {})
 
 
 class Server:
@@ -79,17 +60,12 @@ class Server:
         self._loop = asyncio.get_running_loop()
         settings = self.settings
         try:
-            self._listening = await ws_create_server(
+            self._listening = await listen(
                 self._upgrade,
                 settings.host,
                 settings.port,
-                max_frame_size=settings.max_message,
-                enable_auto_pong=False,
-                read_buffer_init_size=READ_BUFFER,
-                logger_name=picows_logger(),
-                websocket_handshake_timeout=settings.hello_timeout,
-                reuse_address=True,
-                backlog=1024,
+                max_message=settings.max_message,
+                handshake_timeout=settings.hello_timeout,
             )
         except OSError as error:
             raise ConfigurationError(

@@ -6,7 +6,7 @@ import asyncio
 
 from picows import WSTransport
 
-from hubbub.protocol.frames import CLOSE, PING, PONG, close_payload, server_frame
+from hubbub.protocol.frames import PING, PONG, close_reason, server_frame
 
 CLOSE_TIMEOUT = 3.0
 """Seconds that a peer has to answer a close frame."""
@@ -40,21 +40,23 @@ class PicowsTransport:
     def close(self, code: int, reason: str = "") -> None:
         if self._is_closing:
             return
-        self._write(server_frame(CLOSE, close_payload(code, reason)))
-        self._is_closing = True
-        self._timeout = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+        self._send_close(code, reason)
 
-    def finish(self, code: int | None) -> None:
+    def finish(self, code: int) -> None:
         """The closing handshake ends here: answers the peer's close frame, if it began, and hangs up."""
         if not self._is_closing:
-            self._write(server_frame(CLOSE, b"" if code is None else close_payload(code)))
-            self._is_closing = True
-            self._timeout = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+            self._send_close(code, "")
         self._ws.disconnect()
 
     def abort(self) -> None:
         self._is_closing = True
         self._ws.disconnect(graceful=False)
+
+    def _send_close(self, code: int, reason: str) -> None:
+        # Through picows, so that it knows: its parser would answer a second close frame with another one.
+        self._ws.send_close(code, close_reason(reason))  # type: ignore[arg-type]
+        self._is_closing = True
+        self._timeout = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
 
     def release(self) -> None:
         """The socket is gone."""

@@ -9,12 +9,12 @@ import argparse
 import asyncio
 import signal
 
-from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
-from hubbub.protocol.deflate import MIN_SIZE, compress
+from hubbub.protocol.deflate import compress
 from hubbub.protocol.frames import BINARY, TEXT, server_frame
 from hubbub.server.listener import MessageListener
-from hubbub.server.server import picows_logger
+from hubbub.server.parsing import listen
 from hubbub.server.upgrade import choose_extension, normalise
 
 LIMIT = 64 * 1024 * 1024
@@ -27,7 +27,8 @@ class EchoListener(MessageListener):
     def received(self, message: str | bytes, size: int) -> None:
         payload = message.encode() if isinstance(message, str) else message
         opcode = TEXT if isinstance(message, str) else BINARY
-        if self.deflate and len(payload) >= MIN_SIZE:
+        # Small ones, too: a suite that negotiates compression wants to see it.
+        if self.deflate:
             self.transport.write(server_frame(opcode, compress(payload), compressed=True))
         else:
             self.transport.write(server_frame(opcode, payload))
@@ -47,9 +48,7 @@ async def serve(port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    server = await ws_create_server(
-        _upgrade, "127.0.0.1", port, max_frame_size=LIMIT, enable_auto_pong=False, logger_name=picows_logger()
-    )
+    server = await listen(_upgrade, "127.0.0.1", port, max_message=LIMIT)
     print(f"echo listens on ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await stopped.wait()
     server.close()

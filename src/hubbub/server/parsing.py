@@ -1,0 +1,89 @@
+"""picows' parser as this server uses it: a peer that closes twice is answered once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import aiofastnet
+from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+READ_BUFFER = 2048
+"""Bytes that a connection's read buffer begins with: ten thousand idle ones stay small."""
+
+_CLOSE = 0x88
+
+Upgrade = Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener | None]
+
+
+class FrameParser(WSProtocol):  # type: ignore[misc]
+    """Feeds the parser so that nothing behind a close frame is looked at.
+
+    picows parses one frame ahead: a second close frame in the same read would be answered with 1002 before the
+    first one was seen (RFC 6455 section 5.5.1 has what follows a close frame ignored).
+    """
+
+    def get_buffer(self, size_hint: int) -> memoryview:
+        view: memoryview = WSProtocol.get_buffer(self, size_hint)
+        self._view = view
+        return view
+
+    def buffer_updated(self, size: int) -> None:
+        view = self._view
+        # A guess, which is safe when it is wrong: then the rest of another frame comes in two parts.
+        if view[0] == _CLOSE and size > 2:
+            end = 6 + (view[1] & 0x7F)
+            if end < size:
+                self._feed_apart(end, bytes(view[end:size]))
+                return
+        WSProtocol.buffer_updated(self, size)
+
+    def _feed_apart(self, size: int, rest: bytes) -> None:
+        WSProtocol.buffer_updated(self, size)
+        transport = self.transport
+        if transport.is_close_frame_sent or transport.is_disconnected:
+            return
+        WSProtocol.get_buffer(self, len(rest))[: len(rest)] = rest
+        WSProtocol.buffer_updated(self, len(rest))
+
+
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """picows logs peers' mistakes as errors, and given a plain logger it builds one for every connection."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        super().log(logging.DEBUG, msg, *args, **kwargs)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+
+async def listen(
+    upgrade: Upgrade, host: str, port: int, *, max_message: int, handshake_timeout: float = 10.0
+) -> asyncio.Server:
+    """Listens for connections; `upgrade` answers each one's HTTP request. Raises `OSError`."""
+    logger = _QuietLogger(logging.getLogger("hubbub.picows"), {})
+
+    def make() -> FrameParser:
+        return FrameParser(
+            None,
+            None,
+            False,
+            upgrade,
+            logger,
+            True,
+            handshake_timeout,
+            False,
+            20.0,
+            20.0,
+            WSAutoPingStrategy.PING_WHEN_IDLE,
+            False,
+            max_message,
+            None,
+            READ_BUFFER,
+        )
+
+    loop = asyncio.get_running_loop()
+    return await aiofastnet.create_server(loop, make, host, port, reuse_address=True, backlog=1024)
