@@ -80,7 +80,7 @@ class Log(Protocol):
 class Transport(Protocol):
     """One peer's socket, as the hub sees it. Nothing blocks; writing to a closed one does nothing."""
 
-    def write(self, frames: bytes) -> None:
+    def write(self, frames: bytes, /) -> object:
         """Sends one or more ready WebSocket frames."""
         ...
 

@@ -32,8 +32,10 @@ def _as_protobuf_has_it(message: Json) -> Json:
     out = dict(message)
     if metadata := out.pop("metadata", None):
         out["metadata"] = as_strings(metadata)
-    if message["type"] == "history" and "messages" in message:
-        out["messages"] = [_as_protobuf_has_it(each) for each in message["messages"]]
-        if not out["messages"] and "complete" not in out.get("payload", {}):
-            del out["messages"]
+    if message["type"] == "history":
+        # An empty list and none are the same in proto3: an answer, which says `complete`, has a list.
+        found = [_as_protobuf_has_it(each) for each in message.get("messages", [])]
+        out.pop("messages", None)
+        if found or "complete" in out.get("payload", {}):
+            out["messages"] = found
     return out

@@ -188,8 +188,9 @@ def test_the_history_is_what_an_error_within_answers_to() -> None:
 def test_encoding_what_has_no_form() -> None:
     ping = messages.PingMessage(payload={"a": "\ud800"})
     for encode in (WIRE.json.encode, WIRE.protobuf.encode):
-        with pytest.raises(BadMessage):
+        with pytest.raises(BadMessage) as caught:
             encode(ping)
+        assert caught.value.field == "payload.a"
     loop: dict[str, Any] = {}
     loop["a"] = loop
     for encode in (WIRE.json.encode, WIRE.protobuf.encode):

@@ -36,6 +36,8 @@ class Gatekeeper:
     def __init__(self, app: Hubbub, authentication: Authentication) -> None:
         self._app = app
         self._authentication = authentication
+        # Where nothing of the application's is in the way, messages go straight to the hub.
+        self._is_open = not (app.middlewares or app.router or app.authorizer or app.catalog.accept_unknown)
 
     def authenticate(self, upgrade: Upgrade, hello: Hello) -> Awaitable[User] | User:
         return self._authentication(upgrade, hello)
@@ -52,6 +54,9 @@ class Gatekeeper:
 
     def intercept(self, connection: Connection, message: Message) -> Awaitable[None] | None:
         app = self._app
+        if self._is_open:
+            app.hub.receive(connection, message)
+            return None
         router = app.router
         if app.middlewares or router.handles(message.type) or isinstance(message, UnknownMessage):
             return self._process(connection, message)

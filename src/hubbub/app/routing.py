@@ -48,6 +48,10 @@ class MessageRouter:
                 )
         routes.append(Route(since, until, handler))
 
+    def __bool__(self) -> bool:
+        """Whether there is any handler at all."""
+        return bool(self._routes) or self.default is not None
+
     def handles(self, message_type: str) -> bool:
         """Whether any version of this type has a handler of its own."""
         return message_type in self._routes

@@ -23,7 +23,7 @@ class State(Enum):
 class Transport(Protocol):
     """What the hub needs of a socket (`hubbub.ports.Transport` says it in full)."""
 
-    def write(self, frames: bytes) -> None: ...
+    def write(self, frames: bytes, /) -> object: ...
     def ping(self, payload: bytes) -> None: ...
     def close(self, code: int, reason: str = "") -> None: ...
     def abort(self) -> None: ...
@@ -65,7 +65,7 @@ class Connection:
         self.profile = profile
         self.session: Session | None = None
         self.state = State.OPENING
-        self.out: list[bytes] = []
+        self.out = b""
         self.paused = False
         self.missed_presence = False
         self.messages_in = 0

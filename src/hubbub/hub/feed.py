@@ -6,36 +6,33 @@ drain or who asked for the past, has an offset of its own and is read from the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from hubbub.hub.audience import Audience
-from hubbub.protocol.channels import topic_matches
-from hubbub.protocol.messages import Message
+from hubbub.protocol.channels import Channel, topic_matches
+from hubbub.protocol.messages import ApplicationMessage, Message
 from hubbub.protocol.wire import Profile
 
 if TYPE_CHECKING:
     from hubbub.hub.connection import Connection
     from hubbub.hub.session import Session
 
-Targets = Mapping[Profile, Iterable["Connection"]]
+Targets = Mapping[Profile, Collection["Connection"]]
 Listener = Callable[[Message], None]
 Resolve = Callable[[Audience], Iterable["Session"]]
 
 _MAX_ROUTES = 4096
 
 
-class Delivery:
+class Delivery(Protocol):
     """A committed record on its way out."""
 
-    __slots__ = ("audience", "body", "channel", "message", "offset")
-
-    def __init__(self, offset: int, channel: str, audience: Audience | None, body: bytes, message: Message) -> None:
-        self.offset = offset
-        self.channel = channel
-        self.audience = audience
-        self.body = body
-        self.message = message
+    offset: int
+    channel: Channel
+    audience: Audience | None
+    body: bytes
+    message: ApplicationMessage
 
 
 class Reader:
@@ -141,24 +138,27 @@ class Feed:
         """Who reads this channel of the log live."""
         return self.live if self.topics is None else self._route(channel)
 
-    def runs(self, fresh: list[Delivery]) -> Iterator[tuple[Targets, list[Delivery]]]:
+    def runs(self, fresh: Sequence[Delivery]) -> list[tuple[Targets, Sequence[Delivery]]]:
         """The turn's deliveries in order, those with the same targets together."""
+        if len(fresh) == 1:
+            return [(self._targets(fresh[0]), fresh)]
+        runs = []
         start = 0
         for end in range(1, len(fresh) + 1):
-            first = fresh[start]
-            if end < len(fresh) and self._same_targets(first, fresh[end]):
+            if end < len(fresh) and self._same_targets(fresh[start], fresh[end]):
                 continue
-            yield self._targets(first), fresh[start:end]
+            runs.append((self._targets(fresh[start]), fresh[start:end]))
             start = end
+        return runs
 
     def _same_targets(self, one: Delivery, other: Delivery) -> bool:
         if self.topics is not None:
-            return one.channel == other.channel
+            return one.channel.text == other.channel.text
         return one.audience == other.audience
 
     def _targets(self, delivery: Delivery) -> Targets:
         if self.topics is not None:
-            return self._route(delivery.channel)
+            return self._route(delivery.channel.text)
         if delivery.audience is None:
             return self.live
         chosen: dict[Profile, list[Connection]] = {}

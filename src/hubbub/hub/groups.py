@@ -17,6 +17,7 @@ log = logging.getLogger("hubbub.groups")
 Rule = Callable[[User], bool]
 
 DEFAULT = "default"
+_ONLY_DEFAULT = frozenset({DEFAULT})
 
 
 class Group:
@@ -129,7 +130,7 @@ class Groups:
         for group in self._groups.values():
             if user.name in group.users or (group.rule is not None and _holds(group, user)):
                 named.add(group.id)
-        return frozenset(named or {DEFAULT})
+        return frozenset(named) if named else _ONLY_DEFAULT
 
     def _update(self, sessions: Iterable[Session]) -> None:
         for session in list(sessions):

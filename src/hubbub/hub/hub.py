@@ -18,7 +18,7 @@ from hubbub.errors import BadMessage, Denied, InternalError, ProtocolError
 from hubbub.hub.audience import Audience
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.connection import Connection, State, Transport
-from hubbub.hub.feed import Feed, Listener
+from hubbub.hub.feed import Delivery, Feed, Listener
 from hubbub.hub.feeds import Feeds
 from hubbub.hub.groups import Groups
 from hubbub.hub.journal import Journal
@@ -184,7 +184,8 @@ class Hub:
         try:
             if message.sender is not UNSET and message.sender != session.user.name:
                 raise Denied("forbidden", "the sender is the session's user", field="sender")
-            message = self._judge_version(connection.profile, message)
+            if message.version is not UNSET or not connection.profile.is_newest:
+                message = self._judge_version(connection.profile, message)
             handler = self._handlers.get(type(message))
             if handler is not None:
                 handler(connection, session, message, verdict)
@@ -284,19 +285,22 @@ class Hub:
             deliveries, feed.fresh = feed.fresh, []
             feed.flushed = deliveries[-1].offset
             for targets, run in feed.runs(deliveries):
-                for profile, connections in targets.items():
+                is_last = len(run) == len(deliveries)
+                # A copy: a socket that fills up leaves the audience while it is written to.
+                for profile, connections in list(targets.items()):
                     frames = [self.wire.delivery_frame(profile, item.body, item.offset, item.message) for item in run]
                     data = frames[0] if len(frames) == 1 else b"".join(frames)
-                    self.outbox.push_all(connections, data, len(frames))  # type: ignore[arg-type]
+                    self.outbox.push_all(connections, data, len(frames), is_last=is_last)
             if feed.listeners:
                 self._tell_listeners(feed, deliveries)
             self.feeds.release(feed)
 
-    def _tell_listeners(self, feed: Feed, deliveries: list[Any]) -> None:
+    def _tell_listeners(self, feed: Feed, deliveries: list[Delivery]) -> None:
         for item in deliveries:
             item.message.offset = item.offset
+            channel = item.channel.text
             for pattern, listener in list((feed.listeners or {}).values()):
-                if pattern != item.channel and not topic_matches(pattern, item.channel):
+                if pattern != channel and not topic_matches(pattern, channel):
                     continue
                 try:
                     listener(item.message)

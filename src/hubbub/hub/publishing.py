@@ -11,7 +11,6 @@ from msgspec import UNSET
 from hubbub.errors import BadMessage, Conflict, ProtocolError, error_of
 from hubbub.hub.audience import Audience, seal
 from hubbub.hub.connection import Connection
-from hubbub.hub.feed import Delivery
 from hubbub.hub.permissions import require
 from hubbub.protocol.channels import Channel, parse_channel
 from hubbub.protocol.messages import AckMessage, ApplicationMessage
@@ -22,13 +21,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hubbub.hub")
 
+_OPEN_KINDS = frozenset({"room", "topic"})
+"""Kinds of channel that nobody is kept from publishing to, once they are where it is allowed."""
+
 Outcome = Callable[[Position | ProtocolError], None]
 
 
 class Publication:
     """A message on its way into a log, and who waits for its acknowledgement."""
 
-    __slots__ = ("audience", "body", "channel", "connection", "message", "outcome", "record", "session_key")
+    __slots__ = (
+        "audience",
+        "body",
+        "channel",
+        "connection",
+        "message",
+        "offset",
+        "outcome",
+        "record",
+        "session_key",
+    )
 
     def __init__(
         self,
@@ -42,10 +54,12 @@ class Publication:
         self.channel = channel
         self.message = message
         self.body = body
+        self.offset = 0
+        """Where it stands, once it is committed."""
         self.audience = audience
-        self.record = seal(audience, body)
+        self.record = body if audience is None else seal(audience, body)
         self.connection = connection
-        self.session_key = connection.session.key if connection and connection.session else ""
+        self.session_key = "" if connection is None or connection.session is None else connection.session.key
         self.outcome = outcome
 
 
@@ -64,7 +78,8 @@ class Publishing:
         channel = published_channel(message)
         if channel.kind == "doc":
             raise Conflict("not_found", "documents are not enabled on this server", field="channel")
-        require(verdict, session.user, "publish", channel)
+        if verdict is not None or channel.kind not in _OPEN_KINDS:
+            require(verdict, session.user, "publish", channel)
         if channel.kind == "room":
             room = hub.rooms.require_member(channel.id, session)
             if room.muted:
@@ -119,7 +134,8 @@ class Publishing:
                 feed.epoch = epoch
                 if not feed.fresh:
                     hub.fresh.append(feed)
-                feed.fresh.append(Delivery(offset, channel.text, publication.audience, publication.body, message))
+                publication.offset = offset
+                feed.fresh.append(publication)
         connection = publication.connection
         if connection is not None:
             if connection.session is not None:
@@ -147,7 +163,7 @@ class Publishing:
             for profile, connections in feed.targets(channel.text).items():
                 others = [connection for connection in connections if connection is not author]
                 if others:
-                    hub.outbox.push_all(others, hub.wire.frame(profile, message), 1)
+                    hub.outbox.push_all(others, hub.wire.frame(profile, message), 1, is_last=False)
         if author is not None:
             hub.outbox.send(author, AckMessage(message_id=message.message_id, channel=channel.text))
         hub.wake()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 CONTINUATION: Final = 0x0
@@ -10,6 +11,9 @@ BINARY: Final = 0x2
 CLOSE: Final = 0x8
 PING: Final = 0x9
 PONG: Final = 0xA
+
+_short = struct.Struct(">BB").pack
+_medium = struct.Struct(">BBH").pack
 
 _FIN: Final = 0x80
 _RSV1: Final = 0x40
@@ -20,9 +24,9 @@ def server_frame(opcode: int, payload: bytes, *, compressed: bool = False) -> by
     first = _FIN | opcode | (_RSV1 if compressed else 0)
     size = len(payload)
     if size < 126:
-        return bytes((first, size)) + payload
+        return _short(first, size) + payload
     if size < 65536:
-        return bytes((first, 126, size >> 8, size & 255)) + payload
+        return _medium(first, 126, size) + payload
     return bytes((first, 127)) + size.to_bytes(8, "big") + payload
 
 

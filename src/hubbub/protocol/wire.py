@@ -31,10 +31,12 @@ class Profile(Struct, frozen=True, eq=False):
     codec: str
     version: ProtocolVersion
     deflate: bool
+    is_newest: bool
+    """Whether nothing has to be hidden from it."""
 
 
 _PROFILES = {
-    (codec, version, deflate): Profile(codec, version, deflate)
+    (codec, version, deflate): Profile(codec, version, deflate, version == HIGHEST)
     for codec in ("json", "protobuf")
     for version in SUPPORTED
     for deflate in (False, True)
@@ -73,7 +75,7 @@ class Wire:
 
     def body(self, profile: Profile, message: Message) -> bytes:
         """The message as this profile's peer reads it, without the frame."""
-        shown = self.hide_newer(message, profile.version)
+        shown = message if profile.is_newest else self.hide_newer(message, profile.version)
         return self.json.encode(shown) if profile.codec == "json" else self.protobuf.encode(shown)
 
     def frame(self, profile: Profile, message: Message) -> bytes:
@@ -86,9 +88,11 @@ class Wire:
         `record` is the message as JSON without offset. `message` is the same one decoded, where at hand.
         """
         is_json = profile.codec == "json"
-        if message is None and not (is_json and profile.version == HIGHEST):
+        if is_json and profile.is_newest:
+            return _frame(profile, b'{"offset":%d,%b' % (offset, record[1:]))
+        if message is None:
             message = self.json.decode(record)
-        if message is None or (is_json and not self._hidden(message, profile.version)):
+        if is_json and not self._hidden(message, profile.version):
             return _frame(profile, b'{"offset":%d,%b' % (offset, record[1:]))
         message.offset = offset
         body = self.body(profile, message)

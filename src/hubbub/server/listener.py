@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from multidict import CIMultiDict
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from hubbub.protocol.assembly import Assembler, Violation, check_reserved_bits, close_answer
@@ -11,11 +12,14 @@ from hubbub.server.transport import PicowsTransport
 
 log = logging.getLogger("hubbub.server")
 
+_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
 _MAX_UNREAD = 64 * 1024
 
 
 class MessageListener(WSListener):
     """Turns frames into messages. A subclass says what to do with one."""
+
+    __slots__ = ("_assembler", "deflate", "transport")
 
     transport: PicowsTransport
 
@@ -34,8 +38,7 @@ class MessageListener(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = PicowsTransport(transport)
         # The request lives as long as the connection, and its headers are not needed any more.
-        transport.request.headers.clear()
-        transport.response.headers.clear()
+        transport.request.headers = transport.response.headers = _NO_HEADERS
         self.opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-import aiofastnet
 from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
@@ -26,13 +25,17 @@ class FrameParser(WSProtocol):  # type: ignore[misc]
     first one was seen (RFC 6455 section 5.5.1 has what follows a close frame ignored).
     """
 
+    __slots__ = ("_view",)
+
     def get_buffer(self, size_hint: int) -> memoryview:
         view: memoryview = WSProtocol.get_buffer(self, size_hint)
-        self._view = view
+        self._view: memoryview | None = view
         return view
 
     def buffer_updated(self, size: int) -> None:
         view = self._view
+        self._view = None
+        assert view is not None
         # A guess, which is safe when it is wrong: then the rest of another frame comes in two parts.
         if view[0] == _CLOSE and size > 2:
             end = 6 + (view[1] & 0x7F)
@@ -85,5 +88,5 @@ async def listen(
             READ_BUFFER,
         )
 
-    loop = asyncio.get_running_loop()
-    return await aiofastnet.create_server(loop, make, host, port, reuse_address=True, backlog=1024)
+    # asyncio's own transports: docs/decisions/0003-asyncio-transports.md has the measurement.
+    return await asyncio.get_running_loop().create_server(make, host, port, reuse_address=True, backlog=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from picows import WSTransport
 
@@ -12,24 +13,25 @@ CLOSE_TIMEOUT = 3.0
 """Seconds that a peer has to answer a close frame."""
 
 
+def _ignore(frames: bytes) -> None:
+    """Nothing goes out after a close frame."""
+
+
 class PicowsTransport:
     """Implements `hubbub.ports.Transport` over one upgraded picows connection."""
 
-    __slots__ = ("_is_closing", "_timeout", "_write", "_ws")
+    __slots__ = ("_is_closing", "_timeout", "_ws", "write")
 
     def __init__(self, ws: WSTransport) -> None:
         self._ws = ws
-        self._write = ws.underlying_transport.write
+        # The socket's own method: this is the hot path. Replaced when the connection is closing.
+        self.write: Callable[[bytes], object] = ws.underlying_transport.write
         self._is_closing = False
         self._timeout: asyncio.TimerHandle | None = None
 
     @property
     def is_closing(self) -> bool:
         return self._is_closing
-
-    def write(self, frames: bytes) -> None:
-        if not self._is_closing:
-            self._write(frames)
 
     def ping(self, payload: bytes) -> None:
         self.write(server_frame(PING, payload))
@@ -49,21 +51,25 @@ class PicowsTransport:
         self._ws.disconnect()
 
     def abort(self) -> None:
-        self._is_closing = True
+        self._silence()
         self._ws.disconnect(graceful=False)
 
     def _send_close(self, code: int, reason: str) -> None:
         # Through picows, so that it knows: its parser would answer a second close frame with another one.
         self._ws.send_close(code, close_reason(reason))  # type: ignore[arg-type]
-        self._is_closing = True
+        self._silence()
         self._timeout = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
 
     def release(self) -> None:
         """The socket is gone."""
-        self._is_closing = True
+        self._silence()
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
+
+    def _silence(self) -> None:
+        self._is_closing = True
+        self.write = _ignore
 
     def buffered(self) -> int:
         return self._ws.underlying_transport.get_write_buffer_size()

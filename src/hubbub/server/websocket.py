@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import UNSET
 
 from hubbub.errors import BadMessage, Denied, InternalError, ProtocolError
-from hubbub.hub.connection import Connection, State
+from hubbub.hub.connection import State
 from hubbub.hub.hub import Hub
 from hubbub.hub.users import User
 from hubbub.protocol.messages import (
@@ -31,6 +31,7 @@ from hubbub.server.listener import MessageListener
 log = logging.getLogger("hubbub.server")
 
 _MAX_INBOX = 64
+_SESSION_MESSAGES = frozenset({HelloMessage, RestoreSessionMessage, RefreshMessage})
 
 
 class HubListener(MessageListener):
@@ -40,13 +41,23 @@ class HubListener(MessageListener):
     inbox, and above its bound the socket is not read.
     """
 
+    __slots__ = (
+        "_codec",
+        "_connection",
+        "_gate",
+        "_hub",
+        "_inbox",
+        "_reading_paused",
+        "_task",
+        "_upgrade",
+    )
+
     def __init__(self, hub: Hub, gate: Gate, upgrade: Upgrade, codec: str, deflate: bool) -> None:
         super().__init__(hub.settings.max_message, deflate)
         self._hub = hub
         self._gate = gate
         self._upgrade: Upgrade | None = upgrade
         self._codec = codec
-        self._connection: Connection
         self._inbox: deque[Message] | None = None
         self._task: asyncio.Task[None] | None = None
         self._reading_paused = False
@@ -121,16 +132,16 @@ class HubListener(MessageListener):
             self._task = None
 
     def _handle(self, message: Message) -> Awaitable[None] | None:
-        if self._connection.state is State.OPENING:
-            return self._handle_first(message)
-        if self._connection.state is not State.OPEN:
-            return None
-        if isinstance(message, RefreshMessage):
-            return self._refresh(message)
-        if isinstance(message, HelloMessage | RestoreSessionMessage):
+        state = self._connection.state
+        if state is State.OPEN:
+            if type(message) not in _SESSION_MESSAGES:
+                return self._gate.intercept(self._connection, message)
+            if isinstance(message, RefreshMessage):
+                return self._refresh(message)
             self._refuse(message, BadMessage("invalid_message", "said once, first", field="type"))
-            return None
-        return self._gate.intercept(self._connection, message)
+        elif state is State.OPENING:
+            return self._handle_first(message)
+        return None
 
     # --- The first message -----------------------------------------------------------------------------
 

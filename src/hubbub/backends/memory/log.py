@@ -72,10 +72,13 @@ class MemoryLog:
             ring = self._rings[item.log] = _Ring(self._epoch)
         else:
             self._rings.move_to_end(item.log)
+        size = len(item.record)
         ring.head += 1
         ring.entries.append((now, item.record))
-        ring.size += len(item.record)
-        self._used += len(item.record) - ring.trim(self._messages, self._size, now - self._age)
+        ring.size += size
+        self._used += size
+        if len(ring.entries) > self._messages or ring.size > self._size or ring.entries[0][0] < now - self._age:
+            self._used -= ring.trim(self._messages, self._size, now - self._age)
         if self._used > self._memory:
             self._evict()
         result = Appended(ring.epoch, ring.head)

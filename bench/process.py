@@ -1,0 +1,89 @@
+"""Server processes: pinned to a core, ready when their port answers, always killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+READY_SECONDS = 15.0
+
+
+class BenchError(Exception):
+    """A measurement that could not be made; the text says why."""
+
+
+def cores() -> tuple[int, int]:
+    """Choose the server's core and the load generator's; they are one where there is only one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[1 % len(usable)]
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Bind this process to a core, so that what it starts meanwhile is bound there from the start."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    ended = f"ended with {process.returncode}" if process.returncode is not None else "did not answer"
+    raise BenchError(f"the server {ended}")
+
+
+def _children(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
+
+@contextmanager
+def running(command: Sequence[str], core: int, *, gently: bool = False) -> Iterator[tuple[int, int]]:
+    """Run a server; yields its port and process id. `gently`: ends it by SIGTERM, and waits."""
+    port = free_port()
+    words = [word.replace("{port}", str(port)) for word in command]
+    with tempfile.TemporaryFile() as log:
+        with pinned(core):
+            process = subprocess.Popen(
+                words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            _wait_until_it_answers(process, port)
+            if _children(process.pid):
+                raise BenchError("the server has child processes, whose memory and time would not be counted")
+            yield port, process.pid
+        except BenchError as error:
+            log.seek(0)
+            said = log.read().decode(errors="replace").strip()
+            raise BenchError(f"{error}\n{said[-1000:]}" if said else str(error)) from None
+        finally:
+            if gently and process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(15)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
