@@ -1,0 +1,78 @@
+import type { Joined } from "./answers.js";
+import type { Closing } from "./closing.js";
+import type { HubbubError, TransferFailed } from "./errors.js";
+import type { Message } from "./messages.js";
+import type { Content } from "./transfers.js";
+
+/** `open` comes once rooms and topics are joined again; what is published before that waits for it. */
+export type ConnectionState =
+  | { readonly phase: "idle" }
+  | { readonly phase: "connecting"; readonly attempt: number }
+  | { readonly phase: "open" }
+  | { readonly phase: "waiting"; readonly delayMs: number; readonly closing: Closing }
+  | { readonly phase: "closed"; readonly error: HubbubError | undefined };
+
+export type Presence =
+  | {
+      readonly event: "join" | "leave";
+      readonly channel: string;
+      readonly user: string;
+      readonly count: number | undefined;
+    }
+  | {
+      readonly event: "members";
+      readonly channel: string;
+      readonly members: readonly string[];
+      readonly count: number;
+    };
+
+export interface SystemNotice {
+  readonly content: string;
+  readonly level: string;
+  /** Absent where the notice concerns the user rather than a room. */
+  readonly channel: string | undefined;
+  readonly timestamp: number;
+}
+
+/** A range of a log, both ends included, that will not come. */
+export interface Gap {
+  readonly log: string;
+  readonly epoch: string | undefined;
+  readonly from: number | undefined;
+  readonly to: number;
+  readonly reason: string;
+}
+
+/** The log could not be taken up where it was left: something may be missing. Delivery goes on after `offset`. */
+export interface Unrecovered {
+  readonly channel: string;
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** The server took this session out of a room or topic, or did not let it in again after a reconnect. */
+export interface Removal {
+  readonly channel: string;
+  readonly error: HubbubError | undefined;
+}
+
+export interface ChannelEvents {
+  message: Message;
+  content: Content;
+  presence: Presence;
+  system: SystemNotice;
+  gap: Gap;
+  unrecovered: Unrecovered;
+  /** A new session is in the room again. Its members and this user's rights may be others. */
+  rejoined: Joined;
+  removed: Removal;
+}
+
+export interface ClientEvents extends ChannelEvents {
+  state: ConnectionState;
+  /** The server put this session into a channel by itself. */
+  subscribed: { readonly channel: string };
+  transferFailed: TransferFailed;
+  /** An error that answers no request. */
+  error: HubbubError;
+}

@@ -1,0 +1,50 @@
+import type { Envelope, Payload } from "./envelope.js";
+import { newMessageId } from "./identifiers.js";
+import type { Outgoing } from "./messages.js";
+import type { Position } from "./positions.js";
+
+export type Action = "join" | "leave" | "mute" | "unmute" | "kick";
+
+export interface HistoryRange {
+  /** Offsets, both exclusive. */
+  readonly after?: number;
+  readonly before?: number;
+  readonly limit?: number;
+}
+
+/** The requests of the protocol. `sender` is filled in when they are sent, since a new session may have another. */
+export function publishRequest(channel: string, message: Outgoing): Envelope {
+  const { type, payload, metadata, messageId = newMessageId() } = message;
+  const envelope: Envelope = {
+    type,
+    messageId,
+    timestamp: Date.now(),
+    channel,
+    payload: payload as Payload,
+  };
+  if (metadata !== undefined) envelope.metadata = metadata;
+  return envelope;
+}
+
+export function commandRequest(channel: string, action: Action, target?: string): Envelope {
+  return publishRequest(channel, { type: "command", payload: { action, target: target ?? null } });
+}
+
+export function joinRequest(channel: string, position?: Position): Envelope {
+  const request = commandRequest(channel, "join");
+  if (position !== undefined) request.payload = { ...request.payload, position };
+  return request;
+}
+
+export function subscribeRequest(channel: string, position?: Position): Envelope {
+  const request = controlRequest("subscribe", channel);
+  if (position !== undefined) request.payload = { position };
+  return request;
+}
+
+export function controlRequest(type: string, channel?: string, payload?: Payload): Envelope {
+  const request: Envelope = { type, messageId: newMessageId() };
+  if (channel !== undefined) request.channel = channel;
+  if (payload !== undefined) request.payload = payload;
+  return request;
+}
