@@ -113,6 +113,8 @@ class Watch:
             if now - connection.connected_since > settings.hello_timeout:
                 self._close(connection, 4408, "nothing was said in time")
             return
+        if self._is_token_over(connection):
+            return
         if connection.pinged_at:
             if now - connection.pinged_at > settings.pong_timeout:
                 log.info("connection %s answers no ping: dropped", connection.id)
@@ -126,7 +128,6 @@ class Watch:
                 self._notice_idle(connection, now)
         else:
             connection.idle_noticed = False
-        self._check_token(connection)
 
     def _is_ping_due(self, connection: Connection, now: float) -> bool:
         if now - connection.measured_at >= self._settings.ping_interval:
@@ -152,15 +153,17 @@ class Watch:
         if not connection.pinged_at:
             self._ping(connection, now)
 
-    def _check_token(self, connection: Connection) -> None:
+    def _is_token_over(self, connection: Connection) -> bool:
         session = connection.session
         if session is None or session.user.expires_at is None:
-            return
-        if self._hub.wall_ms() / 1000 > session.user.expires_at + self._settings.token_grace:
-            error = Denied("token_expired", "the token expired")
-            self._hub.outbox.send_error(connection, error)
-            self._hub.outbox.write()
-            self._close(connection, 4401, "token expired")
+            return False
+        if self._hub.wall_ms() / 1000 <= session.user.expires_at + self._settings.token_grace:
+            return False
+        self._hub.outbox.send_error(connection, Denied("token_expired", "the token expired"))
+        # What is queued goes out before the close frame.
+        self._hub.outbox.write()
+        self._close(connection, 4401, "token expired")
+        return True
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
         connection.state = State.CLOSING

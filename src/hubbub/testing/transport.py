@@ -1,0 +1,59 @@
+"""A transport that keeps what it is given, instead of a socket."""
+
+from __future__ import annotations
+
+from hubbub.protocol.frames import TEXT
+from hubbub.protocol.messages import Message
+from hubbub.protocol.wire import Profile, Wire
+
+
+class RecordingTransport:
+    """Implements `hubbub.ports.Transport`. `unread` plays a socket that does not drain: set it and ask the hub."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+        self.pings = 0
+        self.closed: tuple[int, str] | None = None
+        self.aborted = False
+        self.unread = 0
+
+    def write(self, frames: bytes, /) -> None:
+        if self.closed is None:
+            self.writes.append(frames)
+
+    def ping(self, payload: bytes) -> None:
+        self.pings += 1
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.closed = self.closed or (code, reason)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def buffered(self) -> int:
+        return self.unread
+
+    def take(self, wire: Wire, profile: Profile) -> list[Message]:
+        """The messages written since the last call."""
+        data = b"".join(self.writes)
+        self.writes.clear()
+        return [wire.decode(profile, body) for body in split_frames(data)]
+
+
+def split_frames(data: bytes) -> list[str | bytes]:
+    """The payloads of unmasked, uncompressed server frames."""
+    found: list[str | bytes] = []
+    place = 0
+    while place < len(data):
+        opcode, size = data[place] & 0x0F, data[place + 1]
+        place += 2
+        if size == 126:
+            size = int.from_bytes(data[place : place + 2], "big")
+            place += 2
+        elif size == 127:
+            size = int.from_bytes(data[place : place + 8], "big")
+            place += 8
+        payload = data[place : place + size]
+        found.append(payload.decode() if opcode == TEXT else payload)
+        place += size
+    return found

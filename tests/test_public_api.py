@@ -1,0 +1,19 @@
+"""What the package promises: changing this list is changing the API."""
+
+import hubbub
+
+NAMES = """
+BadMessage Catalog Client Command ConfigurationError Conflict ConnectionClosed Context Data Denied File Hubbub
+HubbubError Image InternalError JwtSettings Message MessagesMissed OutcomeUnknown Position ProtocolError RoomSettings
+Settings Subscription Text Transfer TryLater Upgrade User connect load_settings
+""".split()
+
+
+def test_the_names_are_these() -> None:
+    assert sorted(hubbub.__all__) == sorted(NAMES)
+    assert all(getattr(hubbub, name) for name in NAMES)
+
+
+def test_every_public_thing_is_documented() -> None:
+    undocumented = [name for name in NAMES if not (getattr(hubbub, name).__doc__ or "").strip()]
+    assert undocumented == []
