@@ -15,9 +15,7 @@ from tests.sockets import application, serving, upgrade, ws
 SECRET = "a secret of more than thirty-two bytes"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PUBLIC = (
-    RSA.public_key()
-    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    .decode()
+    RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 )
 
 
@@ -93,7 +91,9 @@ async def test_a_token_is_refreshed_for_the_same_user_only() -> None:
     async with serving(anonymous=False, jwt=hubbub.JwtSettings(secret=SECRET)) as app:
         socket = await upgrade(app.url)
         await socket.ask({"type": "hello", "payload": {"token": token()}})
-        assert (await socket.ask({"type": "refresh", "payload": {"token": token(exp=time.time() + 600)}}))["type"] == "ack"
+        assert (await socket.ask({"type": "refresh", "payload": {"token": token(exp=time.time() + 600)}}))[
+            "type"
+        ] == "ack"
         other = await socket.ask({"type": "refresh", "payload": {"token": token(sub="bob")}})
         assert other["code"] == "forbidden"
         assert (await socket.ask({"type": "refresh", "payload": {"token": "x"}}))["code"] == "unauthorized"

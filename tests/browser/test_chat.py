@@ -44,7 +44,9 @@ async def test_two_pages_and_a_program_talk(server: str, browser: Browser) -> No
 
             picture = await ann.page.locator('link[rel="icon"]').evaluate("link => link.href")
             await program.publish("room:den", hubbub.Image(url=picture, width=64, height=64))
-            await program.publish("room:den", hubbub.File(url="https://example.org/a.pdf", size=12_345, mime_type="x/y"))
+            await program.publish(
+                "room:den", hubbub.File(url="https://example.org/a.pdf", size=12_345, mime_type="x/y")
+            )
             await expect(bob.find("picture")).to_have_attribute("src", picture)
             await expect(bob.find("file")).to_have_attribute("href", "https://example.org/a.pdf")
 

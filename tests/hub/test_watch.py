@@ -93,7 +93,9 @@ def test_an_expired_token_has_25_s_of_grace() -> None:
     sweep(world, 1)
     assert ann.transport.closed is not None
     assert ann.transport.closed[0] == 4401
-    assert "token_expired" in [m.code for m in ann.transport.take(world.wire, ann.connection.profile) if m.type == "error"]
+    assert "token_expired" in [
+        m.code for m in ann.transport.take(world.wire, ann.connection.profile) if m.type == "error"
+    ]
 
 
 def test_statistics_come_every_5_s_and_a_broken_callback_harms_nothing() -> None:

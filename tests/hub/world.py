@@ -99,9 +99,7 @@ class World:
             self.turns = 0
             self.hub.turn()
 
-    def connect(
-        self, user: str, *, codec: str = "json", version: ProtocolVersion = HIGHEST, **attributes: Any
-    ) -> Peer:
+    def connect(self, user: str, *, codec: str = "json", version: ProtocolVersion = HIGHEST, **attributes: Any) -> Peer:
         transport = RecordingTransport()
         profile = profile_of(codec, version)
         connection = self.hub.connect(transport, profile)

@@ -9,7 +9,11 @@ from tests.sockets import application, get, serving, upgrade, ws
 
 async def test_subprotocols() -> None:
     async with serving() as app:
-        for offered, chosen in ((None, None), ("hubbub.json", "hubbub.json"), ("x, hubbub.protobuf", "hubbub.protobuf")):
+        for offered, chosen in (
+            (None, None),
+            ("hubbub.json", "hubbub.json"),
+            ("x, hubbub.protobuf", "hubbub.protobuf"),
+        ):
             socket = await upgrade(app.url, protocol=offered)
             assert (socket.status, socket.header("Sec-WebSocket-Protocol")) == (101, chosen)
             socket.close()
