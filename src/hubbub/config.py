@@ -15,6 +15,7 @@ from msgspec import Struct
 from hubbub.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "HUBBUB_"
+_FOR_CLIENTS = {"HUBBUB_URL", "HUBBUB_TOKEN"}
 
 
 class RoomSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,7 +154,7 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
 def _add_environment(values: dict[str, Any], environment: Mapping[str, str]) -> None:
     known = set(Settings.__struct_fields__)
     for variable, text in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in _FOR_CLIENTS:
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if name.startswith("jwt_"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import hubbub
-from tests.sockets import serving, ws
+from tests.sockets import serving, upgrade, ws
 
 
 @pytest.mark.parametrize("codec", ["json", "protobuf"])
@@ -206,3 +206,31 @@ async def test_connect_and_disconnect_handlers_and_statistics() -> None:
         await asyncio.wait_for(gone.wait(), 10)
         assert app.connections() == []
     assert seen == ["+ann {'colour': 'red'}", "-ann"]
+
+
+async def test_a_stalled_reader_harms_nobody() -> None:
+    """Its socket is not read while others talk: they get everything at once, it gets the rest when it wakes."""
+    async with serving() as app, hubbub.connect(ws(app), user="ann") as ann, hubbub.connect(ws(app), user="bob") as bob:
+        stalled = await upgrade(app.url)
+        stalled.writer.transport.pause_reading()
+        stalled.send({"type": "hello", "version": "1.2", "payload": {"user": "stalled"}})
+        stalled.send({"type": "subscribe", "channel": "topic:a.b"})
+        async with bob.subscribe("topic:a.b") as heard:
+            for number in range(900):
+                await ann.publish("topic:a.b", f"{number} {'x' * 4000}", metadata={"pad": "y" * 4000})
+                assert (await asyncio.wait_for(anext(heard), 10)).offset == number + 1
+            connection = next(c for c in app.hub.connections.values() if c.session and c.session.user.name == "stalled")
+            assert connection.paused
+            assert connection.transport.buffered() < app.settings.write_limit
+        stalled.writer.transport.resume_reading()
+        offset, gaps = 0, 0
+        while offset < 900:
+            message = await stalled.receive()
+            if message["type"] == "gap":
+                assert message["payload"]["from"] == offset + 1
+                offset, gaps = message["payload"]["to"], gaps + 1
+            elif message["type"] == "text":
+                assert message["offset"] == offset + 1
+                offset += 1
+        assert gaps <= 1
+        stalled.close()

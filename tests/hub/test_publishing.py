@@ -211,7 +211,7 @@ async def test_a_log_may_answer_later_or_not_at_all() -> None:
 
 def test_the_log_in_memory_keeps_what_it_is_told_to() -> None:
     clock_at = [0.0]
-    log = MemoryLog(messages=3, size=1000, age=10, memory=2000, clock=lambda: clock_at[0])
+    log = MemoryLog(messages=3, size=1000, age=10, memory=5900, clock=lambda: clock_at[0])
 
     def put(name: str, size: int = 10) -> Appended:
         result = log.append([Append(name, b"{" + b"x" * (size - 1))])[0]

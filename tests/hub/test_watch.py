@@ -147,3 +147,31 @@ def test_a_closed_client_leaves_every_set_it_was_in() -> None:
     assert all(not group.sessions for group in hub.groups._groups.values())
     assert world.store._seen == {}
     assert hub.catchup._queue == type(hub.catchup._queue)()
+
+
+def test_an_inbox_that_the_application_listens_to_reaches_the_sessions_too() -> None:
+    world = World()
+    ann = world.connect("ann")
+    heard: list[str] = []
+    stop = world.hub.listen("user:ann", lambda message: heard.append(message.payload.content))
+    bob = world.connect("bob")
+    bob.text("user:ann", "hi")
+    assert (heard, ann.contents()) == (["hi"], ["hi"])
+    stop()
+    bob.text("user:ann", "again")
+    assert (heard, ann.contents()) == (["hi"], ["again"])
+
+
+def test_a_delivery_that_cannot_be_encoded_ends_those_connections_and_no_others() -> None:
+    world = World()
+    ann, bob = world.connect("ann"), world.connect("bob", codec="protobuf")
+    ann.join("den"), bob.join("den")
+    ann.take()
+
+    def fail(message: object) -> bytes:
+        raise RuntimeError
+
+    world.wire.protobuf.encode = fail  # type: ignore[assignment]
+    assert [message.type for message in ann.text("room:den", "hi")] == ["ack", "text"]
+    assert bob.transport.closed is not None
+    assert bob.transport.closed[0] == 1011

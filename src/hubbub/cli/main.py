@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.logging import RichHandler
 
 from hubbub.app.application import Hubbub
 from hubbub.cli.demo import register_typing
@@ -49,11 +48,8 @@ def serve(
     """Run a server. Settings come from --config, then HUBBUB_* variables, then the options."""
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
-        format="%(name)s: %(message)s",
-        handlers=[RichHandler(show_path=False, rich_tracebacks=False)],
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    if not verbose:
-        logging.getLogger("hubbub.connections").setLevel(logging.WARNING)
     settings = load_settings(config, host=host, port=port, anonymous=anonymous)
     hub = Hubbub(settings)
     register_typing(hub)

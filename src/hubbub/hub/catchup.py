@@ -69,8 +69,7 @@ class CatchUp:
             return
         if page is None:
             # The log cannot be had: the client comes back with its position when it can.
-            connection.state = State.CLOSING
-            connection.transport.close(1013, "the log is unavailable")
+            self._hub.close(connection, 1013, "the log is unavailable")
             return
         if page.oldest > reader.offset + 1:
             self._tell_gap(reader, page)

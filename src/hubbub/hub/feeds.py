@@ -104,14 +104,13 @@ class Feeds:
 
     def _make(self, log: str, head: Position) -> Feed:
         feed = self._feeds[log] = Feed(log, head.epoch, head.offset, self._hub.groups.resolve)
+        if log.startswith("user:"):
+            for session in self._hub.groups.sessions_of(log.removeprefix("user:")):
+                self.enter(feed, session)
         return feed
 
     def _inbox(self, channel: Channel, flushed: int) -> Feed | None:
         # Most users never get a message of their own, so that an inbox is opened by the first one.
-        sessions = self._hub.groups.sessions_of(channel.id)
-        if not sessions:
+        if not self._hub.groups.sessions_of(channel.id):
             return None
-        feed = self._make(channel.log, Position("", flushed))
-        for session in sessions:
-            self.enter(feed, session)
-        return feed
+        return self._make(channel.log, Position("", flushed))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -114,14 +114,17 @@ class Hub:
         inbox = f"user:{user.name}"
 
         def opened(feed: Feed | None) -> None:
+            if connection.session is not session:
+                return
             if feed is None:
-                connection.state = State.CLOSING
-                connection.transport.close(1013, "the log is unavailable")
+                self.close(connection, 1013, "the log is unavailable")
                 return
             reader = self.feeds.enter(feed, session)
             self.journal.head(inbox, lambda head: greet(Position(reader.feed.epoch, feed.flushed), head))
 
         def greet(all_head: Position, inbox_head: Position | None) -> None:
+            if connection.session is not session:
+                return
             positions = {"all": all_head}
             if inbox_head is not None:
                 positions[inbox] = inbox_head
@@ -156,6 +159,11 @@ class Hub:
             self._end(session)
         if not self.connections and self.on_empty is not None:
             self.on_empty()
+
+    def close(self, connection: Connection, code: int, reason: str) -> None:
+        """Says goodbye. What was sent before goes out first; what still comes in is ignored."""
+        connection.state = State.CLOSING
+        connection.transport.close(code, reason)
 
     def pause(self, connection: Connection) -> None:
         """The socket does not drain: from here on the connection is read from the log, at its own pace."""
@@ -272,12 +280,14 @@ class Hub:
     def turn(self) -> None:
         """Appends what was published, delivers what was committed, and writes."""
         self._awake = False
-        batch = self.publishing.take()
-        if batch:
-            self.journal.append(batch)
-        self.catchup.step()
-        self._flush()
-        self.outbox.write()
+        try:
+            batch = self.publishing.take()
+            if batch:
+                self.journal.append(batch)
+            self.catchup.step()
+            self._flush()
+        finally:
+            self.outbox.write()
 
     def _flush(self) -> None:
         fresh, self.fresh = self.fresh, []
@@ -288,12 +298,27 @@ class Hub:
                 is_last = len(run) == len(deliveries)
                 # A copy: a socket that fills up leaves the audience while it is written to.
                 for profile, connections in list(targets.items()):
-                    frames = [self.wire.delivery_frame(profile, item.body, item.offset, item.message) for item in run]
-                    data = frames[0] if len(frames) == 1 else b"".join(frames)
-                    self.outbox.push_all(connections, data, len(frames), is_last=is_last)
+                    data = self._encode(profile, run)
+                    if data is None:
+                        self._give_up(connections)
+                    else:
+                        self.outbox.push_all(connections, data, len(run), is_last=is_last)
             if feed.listeners:
                 self._tell_listeners(feed, deliveries)
             self.feeds.release(feed)
+
+    def _encode(self, profile: Profile, run: Sequence[Delivery]) -> bytes | None:
+        try:
+            frames = [self.wire.delivery_frame(profile, item.body, item.offset, item.message) for item in run]
+        except Exception:
+            log.exception("a delivery cannot be encoded for %s", profile)
+            return None
+        return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def _give_up(self, connections: Collection[Connection]) -> None:
+        """What these would miss they are not to miss in silence."""
+        for connection in list(connections):
+            self.close(connection, 1011, "the server failed")
 
     def _tell_listeners(self, feed: Feed, deliveries: list[Delivery]) -> None:
         for item in deliveries:

@@ -183,6 +183,8 @@ class Membership:
         """Opens the log for the session, from the position it names if it does not read it yet."""
 
         def opened(feed: Feed | None) -> None:
+            if session.connection.session is not session:
+                return
             if feed is None:
                 entered(None, False)
             elif wanted is None or session in feed.readers:
@@ -194,6 +196,8 @@ class Membership:
 
         def located(feed: Feed, page: Stretch | None) -> None:
             assert wanted is not None
+            if session.connection.session is not session:
+                return
             if page is None:
                 entered(None, False)
                 return

@@ -111,7 +111,7 @@ class Watch:
             return
         if connection.state is State.OPENING:
             if now - connection.connected_since > settings.hello_timeout:
-                self._close(connection, 4408, "nothing was said in time")
+                self._hub.close(connection, 4408, "nothing was said in time")
             return
         if self._is_token_over(connection):
             return
@@ -162,12 +162,8 @@ class Watch:
         self._hub.outbox.send_error(connection, Denied("token_expired", "the token expired"))
         # What is queued goes out before the close frame.
         self._hub.outbox.write()
-        self._close(connection, 4401, "token expired")
+        self._hub.close(connection, 4401, "token expired")
         return True
-
-    def _close(self, connection: Connection, code: int, reason: str) -> None:
-        connection.state = State.CLOSING
-        connection.transport.close(code, reason)
 
     def _report(self) -> None:
         totals = self.totals()

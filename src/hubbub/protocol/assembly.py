@@ -51,7 +51,7 @@ class Violation(Exception):
 class Assembler:
     """Joins one peer's data frames to messages of at most `limit` bytes, inflated."""
 
-    __slots__ = ("_compressed", "_deflate", "_is_text", "_joined", "_limit")
+    __slots__ = ("_compressed", "_deflate", "_is_text", "_joined", "_limit", "size")
 
     def __init__(self, limit: int, deflate: bool) -> None:
         self._limit = limit
@@ -60,6 +60,8 @@ class Assembler:
         self._joined: bytearray | None = None
         self._is_text = False
         self._compressed = False
+        self.size = 0
+        """Bytes that the last whole message took on the wire, without frame headers."""
 
     def add(self, frame: Frame) -> str | bytes | None:
         """The message that this data frame ends, text as `str`; None while more is to come.
@@ -74,6 +76,7 @@ class Assembler:
         is_text = frame.msg_type == TEXT
         if frame.fin:
             self._check_size(frame.payload_size, frame.rsv1)
+            self.size = frame.payload_size
             if is_text and not frame.rsv1:
                 try:
                     return frame.get_payload_as_utf8_text()
@@ -95,6 +98,7 @@ class Assembler:
         if not frame.fin:
             return None
         payload = bytes(self._joined)
+        self.size = len(payload)
         self._joined = None
         return self._finish(payload, self._is_text, self._compressed)
 

@@ -60,7 +60,7 @@ class MessageListener(WSListener):
             else:
                 message = self._assembler.add(frame)
                 if message is not None:
-                    self.received(message, frame.payload_size)
+                    self.received(message, self._assembler.size)
         except Violation as violation:
             self.transport.close(violation.code, violation.reason)
         except Exception:

@@ -151,6 +151,10 @@ class Server:
                 HTTPStatus(rejected.status), f"{rejected.reason}\n".encode()
             )
             return WSUpgradeResponseWithListener(response, None)
+        except Exception:
+            # picows would tell the peer what went wrong.
+            log.exception("an upgrade failed")
+            return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(500), None)
 
     def _accept(self, request: WSUpgradeRequest, path: str) -> WSUpgradeResponseWithListener:
         if request.headers.get("Upgrade", "").lower() != "websocket":

@@ -11,6 +11,10 @@ from itertools import islice
 from hubbub.ports import Append, Appended, Page, Refused
 from hubbub.protocol.payloads import Position
 
+_LOG_COST = 600
+_RECORD_COST = 150
+"""Bytes that a log and a record take besides the record itself, so that many tiny ones are bounded, too."""
+
 DEDUP_WINDOW = 1024
 """Message ids remembered for each session."""
 
@@ -70,13 +74,14 @@ class MemoryLog:
         ring = self._rings.get(item.log)
         if ring is None:
             ring = self._rings[item.log] = _Ring(self._epoch)
+            self._used += _LOG_COST
         else:
             self._rings.move_to_end(item.log)
         size = len(item.record)
         ring.head += 1
         ring.entries.append((now, item.record))
         ring.size += size
-        self._used += size
+        self._used += size + _RECORD_COST
         if len(ring.entries) > self._messages or ring.size > self._size or ring.entries[0][0] < now - self._age:
             self._used -= ring.trim(self._messages, self._size, now - self._age)
         if self._used > self._memory:
@@ -92,7 +97,7 @@ class MemoryLog:
         """Drops the logs that were silent longest; should they return, they are other logs."""
         while self._used > self._memory and len(self._rings) > 1:
             _, ring = self._rings.popitem(last=False)
-            self._used -= ring.size
+            self._used -= ring.size + _RECORD_COST * len(ring.entries) + _LOG_COST
         self._epoch = secrets.token_hex(6)
 
 
@@ -109,19 +114,21 @@ class _Ring:
 
     def trim(self, messages: int, size: int, oldest: float) -> int:
         """Drops what retention no longer keeps, but never the newest. Returns the bytes freed."""
-        freed = 0
+        freed = count = 0
         entries = self.entries
         while len(entries) > 1 and (len(entries) > messages or self.size - freed > size or entries[0][0] < oldest):
             freed += len(entries.popleft()[1])
+            count += 1
         self.size -= freed
-        return freed
+        return freed + _RECORD_COST * count
 
     def expire(self, oldest: float) -> int:
-        freed = 0
+        freed = count = 0
         while self.entries and self.entries[0][0] < oldest:
             freed += len(self.entries.popleft()[1])
+            count += 1
         self.size -= freed
-        return freed
+        return freed + _RECORD_COST * count
 
     def read(self, after: int, before: int | None, limit: int, newest: bool) -> tuple[list[tuple[int, bytes]], bool]:
         first = self.head - len(self.entries) + 1
