@@ -10,11 +10,13 @@ import pytest
 from msgspec import UNSET
 
 from hubbub.errors import BadMessage
+from hubbub.protocol.channels import parse_channel
 from hubbub.protocol.deflate import inflate
 from hubbub.protocol.frames import BINARY, TEXT, server_frame
-from hubbub.protocol.messages import HistoryMessage, Message
+from hubbub.protocol.messages import AckMessage, HistoryMessage, Message
 from hubbub.protocol.versions import HIGHEST, SUPPORTED, ProtocolVersion, parse_version
 from hubbub.protocol.wire import Profile, message_version, profile_of
+from hubbub.testing.transport import split_frames
 from tests.protocol.samples import SAMPLES, envelope, make_wire
 
 WIRE = make_wire()
@@ -152,3 +154,13 @@ def test_the_version_that_judges_a_message() -> None:
     assert message_version(message("text", version="1.1"), V10) == V11
     assert message_version(message("ping"), V10) == V10
     assert message_version(message("text", version="7.1"), V10) == parse_version("7.1")
+
+
+def test_the_ack_made_by_hand_is_the_one_that_the_codec_makes() -> None:
+    channel = parse_channel('room:a "quoted" \\ ü')
+    id = "01234567-0000-4000-8000-00000000000A"
+    message = AckMessage(message_id=id, channel=channel.text, offset=7, epoch='e"')
+    for codec in ("json", "protobuf"):
+        profile = profile_of(codec)
+        made = WIRE.ack_frame(profile, id, channel, 7, 'e"')
+        assert WIRE.decode(profile, split_frames(made)[0]) == message

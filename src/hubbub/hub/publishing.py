@@ -139,8 +139,8 @@ class Publishing:
         connection = publication.connection
         if connection is not None:
             if connection.session is not None:
-                ack = AckMessage(message_id=message.message_id, channel=channel.text, offset=offset, epoch=epoch)
-                hub.outbox.send(connection, ack)
+                frame = hub.wire.ack_frame(connection.profile, message.message_id, channel, offset, epoch)
+                hub.outbox.push(connection, frame)
         elif publication.outcome is not None:
             publication.outcome(Position(epoch, offset))
 

@@ -68,12 +68,16 @@ class Assembler:
 
         Raises `Violation`.
         """
-        check_reserved_bits(frame, self._deflate)
-        if frame.msg_type == CONTINUATION:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            check_reserved_bits(frame, self._deflate)
+        kind = frame.msg_type
+        if kind == CONTINUATION:
+            if frame.rsv1:
+                raise Violation(1002, "a reserved bit in a continuation")
             return self._continue(frame)
         if self._joined is not None:
             raise Violation(1002, "a new message inside a fragmented one")
-        is_text = frame.msg_type == TEXT
+        is_text = kind == TEXT
         if frame.fin:
             self._check_size(frame.payload_size, frame.rsv1)
             self.size = frame.payload_size
@@ -91,8 +95,6 @@ class Assembler:
     def _continue(self, frame: Frame) -> str | bytes | None:
         if self._joined is None:
             raise Violation(1002, "a continuation of nothing")
-        if frame.rsv1 and frame.msg_type == CONTINUATION:
-            raise Violation(1002, "a reserved bit in a continuation")
         self._check_size(len(self._joined) + frame.payload_size, self._compressed)
         self._joined += frame.get_payload_as_bytes()
         if not frame.fin:

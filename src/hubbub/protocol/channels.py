@@ -6,11 +6,14 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from hubbub.errors import BadMessage
 from hubbub.protocol.limits import MAX_CHANNEL
 
 Kind = Literal["room", "topic", "user", "group", "all", "doc"]
 
+_to_json = msgspec.json.Encoder().encode
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]").search
 _KINDS: frozenset[str] = frozenset({"room", "topic", "user", "group", "doc"})
 
@@ -23,6 +26,11 @@ class Channel(NamedTuple):
     id: str
     log: str
     is_pattern: bool
+
+    @property
+    def json(self) -> bytes:
+        """`text` as JSON."""
+        return _to_json(self.text)
 
 
 @lru_cache(maxsize=8192)

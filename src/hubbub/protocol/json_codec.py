@@ -43,7 +43,8 @@ class JsonCodec:
             # Also where duplicate types confuse the fast path: here the last one wins, as for every key.
             return self._decode_slowly(data)
         # Fewer brackets than that cannot nest too deep. Messages within a message are judged one by one.
-        if _brackets(data) > MAX_DEPTH or type(message) is HistoryMessage:
+        many = data.count("{") + data.count("[") if isinstance(data, str) else data.count(b"{") + data.count(b"[")
+        if many > MAX_DEPTH or type(message) is HistoryMessage:
             return self._decode_slowly(data)
         try:
             validation.check(message)
@@ -120,12 +121,6 @@ class JsonCodec:
                 error.field = where if error.field == "message" else f"{where}.{error.field}"
                 raise
         return found
-
-
-def _brackets(data: str | bytes) -> int:
-    if isinstance(data, str):
-        return data.count("{") + data.count("[")
-    return data.count(b"{") + data.count(b"[")
 
 
 def _parse_leniently(data: str | bytes, error: Exception) -> Any:

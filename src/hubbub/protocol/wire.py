@@ -6,6 +6,7 @@ delivered message is encoded once for each profile that somebody listens with, n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -15,14 +16,18 @@ from msgspec.structs import replace
 
 from hubbub.errors import BadMessage
 from hubbub.protocol.catalog import Catalog, NewerField
+from hubbub.protocol.channels import Channel
 from hubbub.protocol.deflate import MIN_SIZE, compress
 from hubbub.protocol.frames import BINARY, TEXT, server_frame
 from hubbub.protocol.json_codec import JsonCodec
-from hubbub.protocol.messages import HistoryMessage, Message
+from hubbub.protocol.messages import AckMessage, HistoryMessage, Message
 from hubbub.protocol.protobuf_codec import ProtobufCodec
 from hubbub.protocol.versions import HIGHEST, SUPPORTED, ProtocolVersion, parse_version
 
 SUBPROTOCOLS = {"hubbub.json": "json", "hubbub.protobuf": "protobuf"}
+
+
+_to_json = msgspec.json.Encoder().encode
 
 
 class Profile(Struct, frozen=True, eq=False):
@@ -62,9 +67,10 @@ class Wire:
     def protobuf(self) -> ProtobufCodec:
         return ProtobufCodec(self.catalog, self.json)
 
-    def encode_record(self, message: Message) -> bytes:
-        """The message as a log keeps it: JSON of the highest version."""
-        return self.json.encode(message)
+    @cached_property
+    def encode_record(self) -> Callable[[Message], bytes]:
+        """Makes of a message what a log keeps: JSON of the highest version."""
+        return self.json.encode
 
     def decode(self, profile: Profile, data: str | bytes) -> Message:
         """The message in one WebSocket message. Raises `BadMessage` only."""
@@ -81,6 +87,14 @@ class Wire:
     def frame(self, profile: Profile, message: Message) -> bytes:
         """The message as a ready server frame."""
         return _frame(profile, self.body(profile, message))
+
+    def ack_frame(self, profile: Profile, message_id: str, channel: Channel, offset: int, epoch: str) -> bytes:
+        """The acknowledgement of a publish, as a ready frame: there is one for every message."""
+        if profile.codec != "json":
+            ack = AckMessage(message_id=message_id, channel=channel.text, offset=offset, epoch=epoch)
+            return self.frame(profile, ack)
+        given = (message_id.encode(), channel.json, offset, _to_json(epoch))
+        return _frame(profile, b'{"type":"ack","messageId":"%b","channel":%b,"offset":%d,"epoch":%b}' % given)
 
     def delivery_frame(self, profile: Profile, record: bytes, offset: int, message: Message | None) -> bytes:
         """The frame of a stored record: the same bytes for everyone who speaks this profile.

@@ -25,17 +25,11 @@ class FrameParser(WSProtocol):  # type: ignore[misc]
     first one was seen (RFC 6455 section 5.5.1 has what follows a close frame ignored).
     """
 
-    __slots__ = ("_view",)
-
-    def get_buffer(self, size_hint: int) -> memoryview:
-        view: memoryview = WSProtocol.get_buffer(self, size_hint)
-        self._view: memoryview | None = view
-        return view
+    __slots__ = ()
 
     def buffer_updated(self, size: int) -> None:
-        view = self._view
-        self._view = None
-        assert view is not None
+        # Where the next bytes would go: until the parser knows of them, that is where the new ones are.
+        view = WSProtocol.get_buffer(self, size)
         # A guess, which is safe when it is wrong: then the rest of another frame comes in two parts.
         if view[0] == _CLOSE and size > 2:
             end = 6 + (view[1] & 0x7F)
