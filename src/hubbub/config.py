@@ -7,7 +7,7 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,36 @@ class RoomSettings(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     capacity: int = 100
     metadata: dict[str, Any] = {}
+
+
+class ChannelSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for the logs whose name matches `channel`: `room:lobby`, `room:game-*`, `topic:metrics`, `user:*`.
+
+    All topics with one first segment share a log, which is named by it. What is not set is as everywhere.
+    `overrun` says what becomes of a reader that no longer finds what comes next: it is told of the `gap`, it is
+    sent away (`disconnect`, restorable), or it gets the newest record of each `key` (`conflate`): `key` is where
+    that stands in a message, as `payload.symbol`.
+    """
+
+    channel: str
+    messages: int | None = None
+    bytes: int | None = None
+    age: float | None = None
+    overrun: Literal["gap", "disconnect", "conflate"] = "gap"
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("messages", "bytes", "age"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigurationError(f"channels.{name}", f"{self.channel}: must be above 0")
+        if (self.overrun == "conflate") is not bool(self.key):
+            raise ConfigurationError(
+                "channels.key",
+                f"{self.channel}: overrun = 'conflate' and key belong together, as key = 'payload.symbol'",
+            )
+        if self.key and self.key.split(".")[0] not in ("payload", "metadata", "sender"):
+            raise ConfigurationError("channels.key", f"{self.key!r}: begin with payload, metadata or sender")
 
 
 class JwtSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +108,22 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     retention_age: float = 3600.0
     memory_limit: int = 256 * 1024 * 1024
     """Bytes that all logs in memory may hold; the log that was silent longest goes first."""
+    channels: tuple[ChannelSettings, ...] = ()
+    """Rules for logs by the pattern of their name; the first that matches counts."""
+    log: str = "memory"
+    """Where logs and sessions are kept: `memory`, or `sqlite:///path/to/file`."""
+    fsync: Literal["full", "normal", "off"] = "full"
+    """What a log on disk waits for: `full` loses nothing when the power fails."""
+    session_ttl: float = 3600.0
+    """How long a session outlives its connection."""
+    presence_grace: float = 15.0
+    """How long a user whose connection ended is still shown as a member."""
+    max_resting_sessions: int = 100_000
+    """Sessions without a connection; the one that was away longest goes first."""
+    ack_timeout: float = 5.0
+    """Without progress for so long, deliveries that are to be acknowledged are sent again."""
+    restore_attempts: int = 600
+    """Unknown sessions that one address may ask for in a minute."""
     rooms: tuple[RoomSettings, ...] = ()
     jwt: JwtSettings | None = None
 
@@ -96,6 +142,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigurationError("jwt", "set either secret (HS256) or public_key (RS256)")
         if self.jwt is not None and self.jwt.secret and len(self.jwt.secret.encode()) < 32:
             raise ConfigurationError("jwt.secret", "must have at least 32 bytes (RFC 7518 section 3.2)")
+        if self.log != "memory" and not self.log.removeprefix("sqlite:///").strip("/"):
+            raise ConfigurationError("log", "name the file: sqlite:///path/to/file")
+        if self.log != "memory" and not self.log.startswith("sqlite:///"):
+            raise ConfigurationError("log", f"{self.log!r}: say memory or sqlite:///path/to/file")
         ids = [room.id for room in self.rooms]
         if len(ids) != len(set(ids)):
             raise ConfigurationError("rooms", "an id stands twice")
@@ -125,6 +175,11 @@ _POSITIVE = (
     "retention_bytes",
     "retention_age",
     "memory_limit",
+    "session_ttl",
+    "presence_grace",
+    "max_resting_sessions",
+    "ack_timeout",
+    "restore_attempts",
 )
 
 

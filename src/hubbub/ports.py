@@ -13,13 +13,15 @@ from hubbub.protocol.payloads import Position
 class Append(Struct, frozen=True):
     """One record to be appended to the log `log`.
 
-    `session` and `message_id` together are the idempotency key; without them there is none.
+    `session` and `message_id` together are the idempotency key; without them there is none. `key` is what a
+    log that conflates goes by: there the newest record of each key outlives the retention.
     """
 
     log: str
     record: bytes
     session: str = ""
     message_id: str = ""
+    key: str = ""
 
 
 class Appended(Struct, frozen=True):
@@ -76,6 +78,66 @@ class Log(Protocol):
         """The session ended: its idempotency keys are of no more use."""
         ...
 
+    def close(self) -> Awaitable[None] | None:
+        """What was accepted is brought to safety, and nothing comes any more."""
+        ...
+
+
+class SessionRecord(Struct, frozen=True):
+    """A session as it is kept beside the hub: enough to bring it back after a crash, or elsewhere.
+
+    `digest` is the SHA-256 of the secret session id, in hexadecimal: the id itself is never stored. `key` names
+    the session in idempotency keys. Times are in seconds since 1970. `state` is the hub's, opaque here.
+    `fence` only grows: a save with a lower one than what is stored is refused.
+    """
+
+    digest: str
+    key: str
+    user: str
+    connection: str
+    created: float
+    expires: float
+    state: bytes
+    fence: int = 0
+
+
+class Sessions(Protocol):
+    """Sessions by digest, by user and by connection. An expired one is as good as deleted."""
+
+    def save(self, record: SessionRecord) -> Awaitable[bool] | bool:
+        """Creates or replaces it. False when a newer fence is stored: the session is another's now."""
+        ...
+
+    def load(self, digest: str) -> Awaitable[SessionRecord | None] | SessionRecord | None: ...
+
+    def delete(self, digest: str) -> Awaitable[None] | None:
+        """Removes it from every index; harmless when it is not there."""
+        ...
+
+    def of_user(self, user: str) -> Awaitable[Sequence[SessionRecord]] | Sequence[SessionRecord]:
+        """All sessions of a user that have not expired, the oldest first."""
+        ...
+
+    def of_connection(self, connection: str) -> Awaitable[SessionRecord | None] | SessionRecord | None: ...
+
+    def close(self) -> Awaitable[None] | None: ...
+
+
+class Directory(Protocol):
+    """Small facts by name that outlive a process: which rooms there are, who is muted."""
+
+    def get(self, name: str) -> Awaitable[bytes | None] | bytes | None: ...
+
+    def put(self, name: str, value: bytes) -> Awaitable[None] | None: ...
+
+    def delete(self, name: str) -> Awaitable[None] | None: ...
+
+    def names(self, prefix: str) -> Awaitable[Sequence[str]] | Sequence[str]:
+        """The names that begin so, sorted."""
+        ...
+
+    def close(self) -> Awaitable[None] | None: ...
+
 
 class Transport(Protocol):
     """One peer's socket, as the hub sees it. Nothing blocks; writing to a closed one does nothing."""
@@ -97,3 +159,9 @@ class Transport(Protocol):
     def buffered(self) -> int:
         """Bytes written and not yet taken by the socket."""
         ...
+
+    def pause_reading(self) -> None:
+        """Nothing more is wanted of the peer for now."""
+        ...
+
+    def resume_reading(self) -> None: ...

@@ -38,7 +38,8 @@ def test_what_is_no_longer_kept_is_one_gap_with_its_range() -> None:
     for number in range(2, 31):
         ann.text("room:den", str(number))
     bob.resume()
-    gap, *rest = bob.take()
+    gap, snapshot, *rest = bob.take()
+    assert (snapshot.type, snapshot.payload.members) == ("presence", ["ann", "bob"])
     assert (gap.type, gap.channel, gap.payload.start, gap.payload.to) == ("gap", "room:den", 2, 20)
     assert [message.offset for message in rest] == list(range(21, 31))
 

@@ -146,6 +146,9 @@ def test_presence_is_told_once_a_user_and_not_to_the_user() -> None:
     bob.leave()
     assert ann.take() == []
     bob_again.leave()
+    world.wait(14)
+    assert ann.take() == []
+    world.wait(2)
     assert [(message.payload.event, message.payload.count) for message in ann.take()] == [("leave", 1)]
 
 

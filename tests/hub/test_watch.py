@@ -10,10 +10,7 @@ from tests.hub.world import World
 
 
 def sweep(world: World, seconds: int) -> None:
-    for _ in range(seconds):
-        world.clock.advance(1)
-        world.hub.watch.sweep()
-        world.settle()
+    world.wait(seconds, pongs=False)
 
 
 def test_a_ping_comes_5_s_after_a_write_and_then_every_25_s() -> None:
@@ -140,6 +137,11 @@ def test_a_closed_client_leaves_every_set_it_was_in() -> None:
     ann.leave(), bob.leave()
     assert hub.connections == {}
     assert hub.feeds._feeds == {}
+    world.wait(16)
+    assert hub.rooms._of_user == {}
+    world.clock.advance(3600)
+    world.wait(1)
+    assert len(hub.sessions) == 0
     assert hub.rooms.all() == []
     assert hub.rooms._of_user == {}
     assert hub.groups.by_key == {}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.config import Settings
 from hubbub.hub.connection import Connection
 from hubbub.hub.hub import Hub
+from hubbub.hub.session import digest_of
 from hubbub.hub.users import User
 from hubbub.node.journal import LogJournal
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import Message
+from hubbub.protocol.payloads import Position
 from hubbub.protocol.versions import HIGHEST, ProtocolVersion
 from hubbub.protocol.wire import Wire, profile_of
 from hubbub.testing.clock import VirtualClock
@@ -24,6 +27,7 @@ class Peer:
 
     def __init__(self, world: World, connection: Connection, transport: RecordingTransport) -> None:
         self.world = world
+        self.session_id = ""
         self.connection = connection
         self.transport = transport
 
@@ -93,6 +97,17 @@ class World:
     def _wake(self) -> None:
         self.turns += 1
 
+    def wait(self, seconds: float, *, pongs: bool = True) -> None:
+        """Lets time pass as a node does: a sweep a second. Peers answer pings at once, if they do."""
+        while seconds > 0:
+            self.clock.advance(min(1.0, seconds))
+            seconds -= 1
+            self.hub.sweep()
+            for connection in self.hub.connections.values():
+                if pongs:
+                    self.hub.watch.ponged(connection)
+            self.settle()
+
     def settle(self) -> None:
         """Turns, until none is asked for."""
         while self.turns:
@@ -107,7 +122,22 @@ class World:
         expires = attributes.pop("expires_at", None)
         self.hub.welcome(connection, User(user, attributes, groups, expires_at=expires), profile, {})
         peer = Peer(self, connection, transport)
-        assert [message.type for message in peer.take()] == ["welcome"]
+        (welcome,) = peer.take()
+        assert welcome.type == "welcome"
+        peer.session_id = welcome.session_id
+        return peer
+
+    def restore(self, old: Peer, *, forbidden: Collection[str] = (), **positions: Position) -> Peer:
+        """The session of this peer comes back over a new connection; `positions` by log, `_` for `:`."""
+        transport = RecordingTransport()
+        profile = old.connection.profile
+        connection = self.hub.connect(transport, profile)
+        session = self.hub.sessions.find(digest_of(old.session_id))
+        assert session is not None
+        named = {log.replace("_", ":"): position for log, position in positions.items()}
+        self.hub.restore(connection, session, profile, id=old.session_id, positions=named, forbidden=forbidden)
+        peer = Peer(self, connection, transport)
+        peer.session_id = old.session_id
         return peer
 
 

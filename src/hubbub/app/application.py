@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -19,11 +20,12 @@ from hubbub.backends.memory.log import MemoryLog
 from hubbub.config import Settings
 from hubbub.errors import ConfigurationError, ProtocolError
 from hubbub.hub.audience import Audience
-from hubbub.hub.hub import Hub
+from hubbub.hub.hub import Hub, wall_ms
 from hubbub.hub.permissions import Action
 from hubbub.hub.users import User
 from hubbub.hub.watch import ConnectionStatistics, HubStatistics
-from hubbub.ports import Log
+from hubbub.node.node import Node
+from hubbub.ports import Log, Sessions
 from hubbub.protocol.building import build_message
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import ApplicationMessage, Message
@@ -47,7 +49,16 @@ class Hubbub:
     handlers first; then `run()` in a script, or `async with app.serve():` beside other asyncio code.
     """
 
-    def __init__(self, settings: Settings | None = None, *, log: Log | None = None, **named: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        log: Log | None = None,
+        sessions: Sessions | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = wall_ms,
+        **named: Any,
+    ) -> None:
         if settings is not None and named:
             raise ConfigurationError("settings", "give one Settings or settings by name, not both")
         self.settings = settings or Settings(**named)
@@ -60,7 +71,8 @@ class Hubbub:
         self._authenticate: Authenticate | None = (
             JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
         )
-        self._server = Server(self.settings, Wire(self.catalog), log or _memory_log(self.settings))
+        store = log or _memory_log(self.settings)
+        self._server = Server(Node(self.settings, Wire(self.catalog), store, sessions, clock=clock, wall=wall))
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -69,6 +81,11 @@ class Hubbub:
     def hub(self) -> Hub:
         """The hub itself, for what this class has no method for."""
         return self._server.hub
+
+    @property
+    def server(self) -> Server:
+        """What has the sockets; `attach` joins peers that come another way."""
+        return self._server
 
     @property
     def url(self) -> str:
@@ -226,12 +243,12 @@ class Hubbub:
 
     # --- Running ---------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Listens. Raises `ConfigurationError` when it cannot. `stop` ends it."""
+    async def start(self, *, listen: bool = True) -> None:
+        """Listens, unless it is told not to. Raises `ConfigurationError` when it cannot. `stop` ends it."""
         authentication = Authentication(self._authenticate, anonymous=self.settings.anonymous)
         if self._authenticate is None and not self.settings.anonymous:
             log.warning("nobody can get in: set `anonymous` or `jwt`, or register `authenticate`")
-        await self._server.start(Gatekeeper(self, authentication))
+        await self._server.start(Gatekeeper(self, authentication), listen=listen)
 
     async def stop(self) -> None:
         """Sends what is in flight, says goodbye to every client, and waits for its own handlers."""

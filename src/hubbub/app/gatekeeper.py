@@ -13,6 +13,7 @@ from hubbub.app.authentication import Authentication
 from hubbub.app.context import Context
 from hubbub.errors import BadMessage, InternalError, ProtocolError
 from hubbub.hub.connection import Connection
+from hubbub.hub.permissions import Action
 from hubbub.hub.requests import action_of
 from hubbub.hub.users import User
 from hubbub.protocol.messages import AckMessage, ApplicationMessage, Message, UnknownMessage
@@ -41,6 +42,9 @@ class Gatekeeper:
 
     def authenticate(self, upgrade: Upgrade, hello: Hello) -> Awaitable[User] | User:
         return self._authentication(upgrade, hello)
+
+    def permits(self, user: User, action: Action, channel: str) -> Awaitable[bool | None] | bool | None:
+        return None if self._app.authorizer is None else self._app.authorizer(user, action, channel)
 
     def connected(self, connection: Connection) -> Awaitable[None] | None:
         if not self._app.connect_handlers:

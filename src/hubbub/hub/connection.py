@@ -55,6 +55,7 @@ class Connection:
         "round_trip",
         "session",
         "state",
+        "throttled",
         "transport",
         "written_since",
     )
@@ -67,6 +68,9 @@ class Connection:
         self.state = State.OPENING
         self.out = b""
         self.paused = False
+        """Its socket does not drain."""
+        self.throttled = False
+        """Its link is bad: it is sent what it can take in a round trip, not all that comes."""
         self.missed_presence = False
         self.messages_in = 0
         self.messages_out = 0
@@ -80,3 +84,8 @@ class Connection:
         self.pinged_at = 0.0
         self.bytes_at_ping = 0
         self.written_since = 0.0
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether it gets what is published at once."""
+        return not (self.paused or self.throttled)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from hubbub.delivery.acks import AckWindow
 from hubbub.hub.audience import Audience
 from hubbub.protocol.channels import Channel, topic_matches
 from hubbub.protocol.messages import ApplicationMessage, Message
@@ -38,16 +39,41 @@ class Delivery(Protocol):
 class Reader:
     """A session's position in one log. `offset` is its own only while it is `lagging`."""
 
-    __slots__ = ("feed", "fetching", "lagging", "offset", "patterns", "session")
+    __slots__ = ("acked", "feed", "fetching", "lagging", "offset", "patterns", "session", "told", "window")
 
-    def __init__(self, session: Session, feed: Feed) -> None:
+    def __init__(self, session: Session, feed: Feed, offset: int) -> None:
         self.session = session
         self.feed = feed
-        self.offset = 0
+        self.offset = offset
+        self.acked = 0
+        """What the client said it has processed, 0 for nothing yet."""
+        self.told = offset
+        """The position that the client knows of at least."""
         self.lagging = False
         self.fetching = False
         self.patterns: dict[str, int] | None = None
         """Topic channels and patterns this session wants of the log, each with its subscriptions' number."""
+        self.window: AckWindow | None = None
+        """Where deliveries are to be acknowledged: which of them are not yet."""
+
+    @property
+    def connection(self) -> Connection:
+        """The session's connection: readers in a feed have one."""
+        connection = self.session.connection
+        assert connection is not None
+        return connection
+
+    @property
+    def sent(self) -> int:
+        """The offset up to which the session was sent what it wants."""
+        return self.offset if self.lagging else self.feed.flushed
+
+    def has_had_since(self, offset: int) -> bool:
+        """Whether anything after the offset was for this session, as far as that is known."""
+        latest = self.feed.latest
+        if self.patterns is None:
+            return latest.get(self.feed.log, 0) > offset
+        return any(where > offset and self.wants(channel, None) for channel, where in latest.items())
 
     def wants(self, channel: str, audience: Audience | None) -> bool:
         """Whether a record of the log is for this session."""
@@ -63,12 +89,15 @@ class Feed:
         "_resolve",
         "_routes",
         "_wild",
+        "awaited",
         "epoch",
         "flushed",
         "fresh",
+        "latest",
         "listeners",
         "live",
         "log",
+        "pins",
         "readers",
         "topics",
     )
@@ -85,15 +114,39 @@ class Feed:
         self._wild: set[str] = set()
         self._routes: dict[str, Targets] = {}
         self.listeners: dict[int, tuple[str, Listener]] | None = None
+        self.awaited: dict[Reader, None] | None = None
+        """Live readers whose deliveries are to be acknowledged, in the order they came."""
+        self.latest: dict[str, int] = {}
+        """Where the last record of a channel stands, in logs that are filtered."""
+        self.pins = 0
+        """How many are about to read it."""
 
     @property
     def is_unused(self) -> bool:
-        return not self.readers and not self.listeners and not self.fresh
+        return not (self.readers or self.listeners or self.fresh or self.pins)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a record may be for some of its readers only."""
+        return self.topics is not None or self.log == "all"
+
+    def note_latest(self, deliveries: Sequence[Delivery]) -> None:
+        """Remembers, within bounds, where the last record of each channel stands."""
+        if len(self.latest) > _MAX_ROUTES:
+            self.latest.clear()
+        for item in deliveries:
+            if item.audience is None:
+                self.latest[item.channel.text] = item.offset
 
     def add(self, reader: Reader) -> None:
         """The reader goes live: from now on it gets what is committed."""
         reader.lagging = False
-        connection = reader.session.connection
+        if reader.window is not None:
+            if self.awaited is None:
+                self.awaited = {}
+            self.awaited[reader] = None
+            return
+        connection = reader.connection
         if self.topics is None:
             _add(self.live, connection)
             return
@@ -102,7 +155,11 @@ class Feed:
 
     def discard(self, reader: Reader) -> None:
         """The reader is live no more; its position is where the feed is."""
-        connection = reader.session.connection
+        if reader.window is not None:
+            if self.awaited is not None:
+                self.awaited.pop(reader, None)
+            return
+        connection = reader.connection
         if self.topics is None:
             _discard(self.live, connection)
             return
@@ -164,8 +221,9 @@ class Feed:
         chosen: dict[Profile, list[Connection]] = {}
         # Each session once, however many of its groups match.
         for session in self._resolve(delivery.audience):
-            if not self.readers[session].lagging:
-                chosen.setdefault(session.connection.profile, []).append(session.connection)
+            reader = self.readers.get(session)
+            if reader is not None and not reader.lagging and reader.window is None:
+                chosen.setdefault(reader.connection.profile, []).append(reader.connection)
         return chosen
 
     def _route(self, channel: str) -> Targets:

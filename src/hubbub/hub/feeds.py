@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hubbub.delivery.acks import AckWindow
 from hubbub.hub.connection import Connection
 from hubbub.hub.feed import Feed, Reader
-from hubbub.hub.session import Session
+from hubbub.hub.session import Rest, Session
 from hubbub.protocol.channels import Channel
 from hubbub.protocol.payloads import Position
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
+
+Opened = Callable[[Feed | None], None]
+
+
+class _Opening:
+    """A feed that waits for its log's head, and what was committed meanwhile."""
+
+    __slots__ = ("top", "waiting")
+
+    def __init__(self, first: Opened) -> None:
+        self.waiting = [first]
+        self.top = 0
 
 
 class Feeds:
@@ -21,63 +34,82 @@ class Feeds:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._feeds: dict[str, Feed] = {}
+        self._opening: dict[str, _Opening] = {}
 
     def find(self, channel: Channel) -> Feed | None:
         """The feed with the channel's readers, if there are any."""
-        feed = self._feeds.get(channel.log)
-        if feed is None and channel.kind == "user":
-            feed = self._inbox(channel, 0)
-        return feed
+        return self._feeds.get(channel.log)
 
     def for_delivery(self, channel: Channel, offset: int) -> Feed | None:
         """The feed that a record just committed at `offset` belongs to."""
         feed = self._feeds.get(channel.log)
-        if feed is None and channel.kind == "user":
+        if feed is not None:
+            return feed
+        opening = self._opening.get(channel.log) if self._opening else None
+        if opening is not None:
+            opening.top = offset
+        elif channel.kind == "user":
             feed = self._inbox(channel, offset - 1)
         return feed
 
-    def open(self, log: str, then: Callable[[Feed | None], None]) -> None:
-        """Gets the feed, made at the log's head if it is the first time here; None when the log can't be had."""
+    def open(self, log: str, then: Opened) -> None:
+        """Gets the feed, made at the log's head if it is the first time here; None when the log can't be had.
+
+        It stays while `then` runs; whoever needs it longer pins it.
+        """
         feed = self._feeds.get(log)
         if feed is not None:
             then(feed)
             return
+        opening = self._opening.get(log)
+        if opening is not None:
+            opening.waiting.append(then)
+            return
+        self._opening[log] = _Opening(then)
+        self._hub.journal.head(log, lambda head: self._opened(log, head))
 
-        def opened(head: Position | None) -> None:
-            if head is None:
-                then(None)
-                return
-            known = self._feeds.get(log)
-            then(self._make(log, head) if known is None else known)
+    def enter(
+        self, feed: Feed, session: Session, after: int | None = None, *, ack: bool = False, rest: Rest | None = None
+    ) -> Reader:
+        """The session's reader of this log, at the head or, when it is new, after the offset `after`.
 
-        self._hub.journal.head(log, opened)
-
-    def enter(self, feed: Feed, session: Session, after: int | None = None) -> Reader:
-        """The session's reader of this log, at the head or, when it is new, after the offset `after`."""
+        With `ack` its deliveries are to be acknowledged from now on. A session that comes back has a `rest`.
+        """
         reader = feed.readers.get(session)
         if reader is not None:
+            if ack and reader.window is None:
+                self._await(reader)
             return reader
-        reader = feed.readers[session] = session.readers[feed.log] = Reader(session, feed)
+        start = feed.flushed if after is None else min(after, feed.flushed)
+        reader = feed.readers[session] = session.readers[feed.log] = Reader(session, feed, start)
         if feed.topics is not None:
-            reader.patterns = {}
-        if after is not None and after < feed.flushed:
-            self._hub.catchup.follow(reader, after)
-        elif session.connection.paused:
-            feed.lag(reader, feed.flushed)
-        else:
+            reader.patterns = {} if rest is None or rest.patterns is None else rest.patterns
+        if ack:
+            reader.window = AckWindow(start)
+        if start < feed.flushed:
+            self._hub.catchup.follow(reader, start)
+        elif reader.connection.is_pushed:
             feed.add(reader)
+        else:
+            feed.lag(reader, start)
         return reader
 
     def leave(self, session: Session, log: str) -> None:
         """The session reads this log no more."""
         reader = session.readers.pop(log, None)
-        if reader is None:
-            return
-        feed = reader.feed
-        if not reader.lagging:
-            feed.discard(reader)
-        feed.readers.pop(session, None)
-        self.release(feed)
+        if reader is not None:
+            self._drop(reader)
+        if session.rests is not None:
+            session.rests.pop(log, None)
+
+    def rest(self, session: Session) -> None:
+        """The session's connection ended: where it stopped is kept, and it reads nothing for now."""
+        rests: dict[str, Rest] = {}
+        for log, reader in session.readers.items():
+            rests[log] = rest_of(reader)
+            self._drop(reader)
+        session.readers = {}
+        session.rests = rests
 
     def release(self, feed: Feed) -> None:
         """Forgets the feed if nobody reads it."""
@@ -86,31 +118,74 @@ class Feeds:
 
     def meet(self, session: Session) -> None:
         """A session begins: where its user's inbox is open already, it reads it too."""
-        feed = self._feeds.get(f"user:{session.user.name}")
+        feed = self._feeds.get(session.inbox_log)
         if feed is not None:
             self.enter(feed, session)
 
-    def move(self, connection: Connection, *, lagging: bool) -> None:
-        """The connection's socket is full, or it drains again."""
+    def move(self, connection: Connection) -> None:
+        """Whether the connection is pushed to has changed: its readers lag, or may catch up."""
         session = connection.session
-        if session is None:
+        if session is None or session.connection is not connection:
             return
-        for reader in session.readers.values():
-            if lagging:
+        for reader in list(session.readers.values()):
+            if not connection.is_pushed:
                 if not reader.lagging:
                     reader.feed.lag(reader, reader.feed.flushed)
             elif reader.lagging:
                 self._hub.catchup.follow(reader, reader.offset)
 
+    def _await(self, reader: Reader) -> None:
+        """What this reader gets is to be acknowledged from now on."""
+        feed = reader.feed
+        if reader.lagging:
+            reader.window = AckWindow(reader.offset)
+            return
+        feed.discard(reader)
+        reader.window = AckWindow(feed.flushed)
+        feed.add(reader)
+
+    def _drop(self, reader: Reader) -> None:
+        feed = reader.feed
+        if not reader.lagging:
+            feed.discard(reader)
+        feed.readers.pop(reader.session, None)
+        self._hub.awaiting.forget(reader)
+        self.release(feed)
+
+    def _opened(self, log: str, head: Position | None) -> None:
+        opening = self._opening.pop(log)
+        if head is None:
+            for then in opening.waiting:
+                then(None)
+            return
+        # What was committed after the head was asked for went to nobody: who begins now begins after it.
+        feed = self._feeds.get(log) or self._make(log, Position(head.epoch, max(head.offset, opening.top)))
+        feed.pins += 1
+        for then in opening.waiting:
+            then(feed)
+        feed.pins -= 1
+        self.release(feed)
+
     def _make(self, log: str, head: Position) -> Feed:
         feed = self._feeds[log] = Feed(log, head.epoch, head.offset, self._hub.groups.resolve)
         if log.startswith("user:"):
             for session in self._hub.groups.sessions_of(log.removeprefix("user:")):
-                self.enter(feed, session)
+                if session.is_present:
+                    self.enter(feed, session)
         return feed
 
     def _inbox(self, channel: Channel, flushed: int) -> Feed | None:
         # Most users never get a message of their own, so that an inbox is opened by the first one.
-        if not self._hub.groups.sessions_of(channel.id):
+        if not any(session.is_present for session in self._hub.groups.sessions_of(channel.id)):
             return None
         return self._make(channel.log, Position("", flushed))
+
+
+def rest_of(reader: Reader) -> Rest:
+    """Where the reader is: the last acknowledged position, else the last sent."""
+    offset = reader.acked or reader.sent
+    if reader.window is not None:
+        offset = reader.window.acked
+    # Without an epoch nothing was committed yet, and it is where it began.
+    position = Position(reader.feed.epoch, offset) if reader.feed.epoch else None
+    return Rest(position, reader.patterns, reader.window is not None)

@@ -98,6 +98,10 @@ class Groups:
         self._sessions.setdefault(session.user.name, set()).add(session)
         self._place(session, self._belonging(session.user))
 
+    def refresh(self, session: Session) -> None:
+        """What is known of the session's user has changed."""
+        self._update([session])
+
     def leave(self, session: Session) -> None:
         """A session ends."""
         self.by_key.pop(session.key, None)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
 
 from hubbub.config import Settings
+from hubbub.delivery.acks import AckWindow
+from hubbub.delivery.attempts import FailedAttempts
 from hubbub.errors import BadMessage, Denied, InternalError, ProtocolError
 from hubbub.hub.audience import Audience
+from hubbub.hub.awaiting import Awaiting
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.connection import Connection, State, Transport
 from hubbub.hub.feed import Delivery, Feed, Listener
@@ -26,13 +29,17 @@ from hubbub.hub.membership import Membership
 from hubbub.hub.outbox import Outbox
 from hubbub.hub.publishing import Outcome, Publishing
 from hubbub.hub.requests import Requests
+from hubbub.hub.restoring import Restoration
 from hubbub.hub.rooms import Room, Rooms
+from hubbub.hub.rules import ChannelRules
 from hubbub.hub.session import Session
+from hubbub.hub.sessions import Sessions, is_attached
 from hubbub.hub.users import User
+from hubbub.hub.vault import NoVault, Vault
 from hubbub.hub.watch import Watch
 from hubbub.protocol.channels import parse_channel, topic_matches
-from hubbub.protocol.messages import ApplicationMessage, Message, SystemMessage, WelcomeMessage
-from hubbub.protocol.payloads import Position, System, Welcome
+from hubbub.protocol.messages import ApplicationMessage, GapMessage, Message, SystemMessage, WelcomeMessage
+from hubbub.protocol.payloads import Gap, Position, System, Welcome
 from hubbub.protocol.versions import HIGHEST, check_supported, parse_version
 from hubbub.protocol.wire import Profile, Wire
 
@@ -67,6 +74,7 @@ class Hub:
         self._wake = wake
         self._awake = False
         self.journal: Journal
+        self.vault: Vault = NoVault()
         self.connections: dict[str, Connection] = {}
         self.on_empty: Callable[[], None] | None = None
         """Called when the last connection is gone."""
@@ -80,7 +88,13 @@ class Hub:
             self.rooms.create(room.id, name=room.name, capacity=room.capacity, metadata=dict(room.metadata))
         self.groups = Groups(self.membership.group_changed)
         self.feeds = Feeds(self)
+        self.sessions = Sessions(
+            self, ttl=settings.session_ttl, grace=settings.presence_grace, limit=settings.max_resting_sessions
+        )
         self.catchup = CatchUp(self, settings.write_buffer)
+        self.awaiting = Awaiting(self, settings.ack_timeout)
+        self.restores = FailedAttempts(settings.restore_attempts)
+        self.rules = ChannelRules(settings.channels)
         self.publishing = Publishing(self)
         self.watch = Watch(self, settings)
         self._handlers = Requests(self).handlers
@@ -105,31 +119,31 @@ class Hub:
         message_id: str | None = None,
     ) -> Session:
         """The peer said hello and is this user: its session begins. `client` is what it says of itself."""
-        session = Session(user, connection, client)
+        session, id = self.sessions.begin(user, connection, client)
         connection.profile = profile
         connection.session = session
         connection.state = State.OPEN
-        self.groups.enter(session)
+        session.version = profile.version
         self.feeds.meet(session)
-        inbox = f"user:{user.name}"
 
         def opened(feed: Feed | None) -> None:
-            if connection.session is not session:
+            if not is_attached(session, connection):
                 return
             if feed is None:
                 self.close(connection, 1013, "the log is unavailable")
                 return
             reader = self.feeds.enter(feed, session)
-            self.journal.head(inbox, lambda head: greet(Position(reader.feed.epoch, feed.flushed), head))
+            self.journal.head(session.inbox_log, lambda head: greet(Position(feed.epoch, reader.sent), head))
 
         def greet(all_head: Position, inbox_head: Position | None) -> None:
-            if connection.session is not session:
+            if not is_attached(session, connection):
                 return
             positions = {"all": all_head}
             if inbox_head is not None:
-                positions[inbox] = inbox_head
+                session.inbox = positions[session.inbox_log] = inbox_head
+            self.vault.touch(session)
             message = WelcomeMessage(
-                session_id=session.id,
+                session_id=id,
                 connection_id=connection.id,
                 version=str(profile.version),
                 payload=Welcome(
@@ -147,37 +161,71 @@ class Hub:
         self.feeds.open("all", opened)
         return session
 
+    def restore(
+        self,
+        connection: Connection,
+        session: Session,
+        profile: Profile,
+        *,
+        id: str,
+        positions: Mapping[str, Position],
+        forbidden: Collection[str] = (),
+        message_id: str | None = None,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """The peer proved to be this session, and gets what it missed. `forbidden` are channels it may not read now.
+
+        `then` is called when it has its answer, or never will.
+        """
+        connection.profile = profile
+        connection.session = session
+        session.version = profile.version
+        self.sessions.attach(session, connection)
+        self.membership.forbid(session, forbidden)
+        Restoration(self, session, connection, id=id, positions=positions, message_id=message_id, then=then).run()
+
     def disconnect(self, connection: Connection) -> None:
-        """The socket is gone: the connection leaves every set that it was in. Harmless when repeated."""
+        """The socket is gone: the connection leaves every set that it was in. Harmless when repeated.
+
+        Its session rests, and may come back with another one.
+        """
         if self.connections.pop(connection.id, None) is None:
             return
         connection.state = State.CLOSED
         self.watch.ended(connection)
         session = connection.session
         if session is not None:
+            if session.connection is connection:
+                self.sessions.detach(session)
             connection.session = None
-            self._end(session)
         if not self.connections and self.on_empty is not None:
             self.on_empty()
 
     def close(self, connection: Connection, code: int, reason: str) -> None:
         """Says goodbye. What was sent before goes out first; what still comes in is ignored."""
         connection.state = State.CLOSING
+        self.outbox.flush(connection)
         connection.transport.close(code, reason)
 
     def pause(self, connection: Connection) -> None:
         """The socket does not drain: from here on the connection is read from the log, at its own pace."""
         if not connection.paused:
             connection.paused = True
-            self.feeds.move(connection, lagging=True)
+            self.feeds.move(connection)
 
     def resume(self, connection: Connection) -> None:
         """The socket drains again."""
         if connection.paused:
             connection.paused = False
-            self.feeds.move(connection, lagging=False)
+            self.feeds.move(connection)
             if connection.missed_presence:
                 self.membership.tell_members(connection)
+
+    def throttle(self, connection: Connection, throttled: bool) -> None:
+        """The link is bad, or good enough again."""
+        if connection.throttled is not throttled:
+            connection.throttled = throttled
+            self.feeds.move(connection)
 
     # --- Messages --------------------------------------------------------------------------------------
 
@@ -247,27 +295,20 @@ class Hub:
         if channel is not None:
             message.channel = channel
         for session in self.groups.sessions_of(user):
-            self.outbox.send(session.connection, message)
+            if session.connection is not None and session.is_present:
+                self.outbox.send(session.connection, message)
 
     def kick(self, room: Room, user: str, reason: str) -> None:
         """The user leaves the room with all sessions, and may come again."""
-        for session in list(room.members.get(user, ())):
+        for session in room.sessions_of(user):
             self.membership.expel(room, session, reason)
 
     def delete_room(self, id: str) -> None:
         """Everyone leaves, and the room is no more. Raises `Conflict` (`not_found`)."""
         room = self.rooms.get(id)
-        for user in list(room.members):
+        for user in {*room.members, *(session.user.name for session in room.absent)}:
             self.kick(room, user, f"{room.name} was closed")
         self.rooms.remove(room)
-
-    def _end(self, session: Session) -> None:
-        for log_name in list(session.readers):
-            self.feeds.leave(session, log_name)
-        for room in list(session.rooms.values()):
-            self.membership.leave(room, session)
-        self.groups.leave(session)
-        self.journal.forget(session.key)
 
     # --- The turn --------------------------------------------------------------------------------------
 
@@ -289,25 +330,56 @@ class Hub:
         finally:
             self.outbox.write()
 
+    def sweep(self) -> None:
+        """What time brings: to be called about once a second."""
+        now = self.clock()
+        self.awaiting.sweep(now)
+        self.sessions.sweep(now)
+        self.watch.sweep(now)
+
     def _flush(self) -> None:
         fresh, self.fresh = self.fresh, []
         for feed in fresh:
-            deliveries, feed.fresh = feed.fresh, []
-            feed.flushed = deliveries[-1].offset
-            for targets, run in feed.runs(deliveries):
-                is_last = len(run) == len(deliveries)
-                # A copy: a socket that fills up leaves the audience while it is written to.
-                for profile, connections in list(targets.items()):
-                    data = self._encode(profile, run)
-                    if data is None:
-                        self._give_up(connections)
-                    else:
-                        self.outbox.push_all(connections, data, len(run), is_last=is_last)
-            if feed.listeners:
-                self._tell_listeners(feed, deliveries)
-            self.feeds.release(feed)
+            self._flush_one(feed)
 
-    def _encode(self, profile: Profile, run: Sequence[Delivery]) -> bytes | None:
+    def _flush_one(self, feed: Feed) -> None:
+        deliveries, feed.fresh = feed.fresh, []
+        if not deliveries:
+            return
+        before, feed.flushed = feed.flushed, deliveries[-1].offset
+        if feed.is_filtered:
+            feed.note_latest(deliveries)
+        for targets, run in feed.runs(deliveries):
+            is_last = len(run) == len(deliveries)
+            # A copy: a socket that fills up leaves the audience while it is written to.
+            for profile, connections in list(targets.items()):
+                data = self.encode(profile, run)
+                if data is None:
+                    self._give_up(connections)
+                else:
+                    self.outbox.push_all(connections, data, len(run), is_last=is_last)
+        if feed.awaited:
+            self.awaiting.deliver(feed, deliveries, before)
+        if feed.listeners:
+            self._tell_listeners(feed, deliveries)
+        self.feeds.release(feed)
+
+    def begin_anew(self, feed: Feed, epoch: str, offset: int) -> None:
+        """A log was lost while it was read here, and goes on in another epoch with the record at `offset`."""
+        self._flush_one(feed)
+        feed.epoch = epoch
+        feed.flushed = offset - 1
+        feed.latest.clear()
+        gap = GapMessage(channel=feed.log, payload=Gap(epoch=epoch, start=1, to=offset - 1, reason="epoch"))
+        for reader in list(feed.readers.values()):
+            if reader.window is not None:
+                self.awaiting.forget(reader)
+                reader.window = AckWindow(offset - 1)
+            reader.acked = 0
+            reader.offset = reader.told = offset - 1
+            self.outbox.send(reader.connection, gap)
+
+    def encode(self, profile: Profile, run: Sequence[Delivery]) -> bytes | None:
         try:
             frames = [self.wire.delivery_frame(profile, item.body, item.offset, item.message) for item in run]
         except Exception:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 from hubbub.errors import Conflict, Denied, error_of
-from hubbub.hub.connection import Connection
+from hubbub.hub.connection import Connection, State
 from hubbub.hub.feed import Feed
 from hubbub.hub.journal import Stretch
+from hubbub.hub.restoring import locate
 from hubbub.hub.rooms import Room
-from hubbub.hub.session import Session
-from hubbub.protocol.channels import Channel
+from hubbub.hub.session import Rest, Session
+from hubbub.hub.sessions import is_attached
+from hubbub.protocol.channels import Channel, parse_channel
 from hubbub.protocol.messages import (
     AckMessage,
     PresenceMessage,
@@ -35,8 +38,12 @@ class Membership:
         self._max_subscriptions = max_subscriptions
         self._next_subscription = 1
 
-    def join(self, session: Session, id: str, position: Position | None, message_id: str | None) -> None:
+    def join(
+        self, session: Session, id: str, position: Position | None, message_id: str | None, *, ack: bool = False
+    ) -> None:
         """The session enters the room and reads its log from the head, or from `position`; it is told by an ack.
+
+        With `ack` it is to acknowledge what it gets.
 
         Raises `ProtocolError` (`room_full`, `not_found`, `already_joined`, `forbidden`).
         """
@@ -48,6 +55,7 @@ class Membership:
                 self._leave(room, session)
                 self._unavailable(session, message_id)
                 return
+            self._hub.vault.touch(session)
             details = AckDetails(
                 epoch=position.epoch,
                 offset=position.offset,
@@ -60,7 +68,7 @@ class Membership:
             if is_first:
                 self.announce(room, "join", session)
 
-        self._read(session, room.log, position, entered)
+        self._read(session, room.log, position, entered, ack=ack)
 
     def leave(self, room: Room, session: Session) -> None:
         """The session leaves the room; the others hear of the user's last one."""
@@ -68,14 +76,37 @@ class Membership:
         self._leave(room, session)
 
     def expel(self, room: Room, session: Session, reason: str) -> None:
-        """The session leaves because somebody said so, and is told."""
+        """The session leaves because somebody said so, and is told: at once, or when it comes back."""
         self.leave(room, session)
+        if session.connection is None:
+            self._lose(session, room.channel)
+            return
         send = self._hub.outbox.send
         send(session.connection, UnsubscribedMessage(channel=room.channel))
         send(
             session.connection,
             SystemMessage(channel=room.channel, payload=System(content=reason, level="warning")),
         )
+
+    def forbid(self, session: Session, channels: Collection[str]) -> None:
+        """A session that comes back may not be in these any more."""
+        for room in [room for room in session.rooms.values() if room.channel in channels]:
+            self.leave(room, session)
+        subscriptions = session.subscriptions or {}
+        for id, topic in [(id, topic) for id, topic in subscriptions.items() if topic in channels]:
+            self.unsubscribe(session, id, parse_channel(topic))
+        for channel in channels:
+            self._lose(session, channel)
+
+    def step_out(self, room: Room, session: Session) -> None:
+        """The session was away for too long: its user has left, as far as the others can see."""
+        if self._hub.rooms.step_out(room, session):
+            self.announce(room, "leave", session)
+
+    def come_back(self, room: Room, session: Session) -> None:
+        """The session is in the room as before."""
+        if self._hub.rooms.come_back(room, session):
+            self.announce(session.rooms[room.id], "join", session)
 
     def announce(self, room: Room, event: str, session: Session) -> None:
         """Tells the room's other users that one came or went, unless the room is too large for that."""
@@ -91,6 +122,8 @@ class Membership:
                 continue
             for other in sessions:
                 connection = other.connection
+                if connection is None or connection.state is not State.OPEN:
+                    continue
                 if connection.paused:
                     # Ephemeral: a members snapshot follows when its socket drains.
                     connection.missed_presence = True
@@ -100,16 +133,27 @@ class Membership:
                     frame = frames[connection.profile] = hub.wire.frame(connection.profile, message)
                 hub.outbox.push(connection, frame)
 
-    def tell_members(self, connection: Connection) -> None:
-        """A snapshot for a connection that missed presence events while its socket was full."""
-        connection.missed_presence = False
+    def tell_members(self, connection: Connection, log: str | None = None) -> None:
+        """A snapshot for a connection that may have missed presence events: of all its rooms, or of one."""
+        if log is None:
+            connection.missed_presence = False
         if connection.session is None:
             return
         for room in connection.session.rooms.values():
+            if log is not None and room.log != log:
+                continue
             payload = Presence(count=len(room.members), members=list(room.members)[:1000])
             self._hub.outbox.send(connection, PresenceMessage(channel=room.channel, payload=payload))
 
-    def subscribe(self, session: Session, channel: Channel, position: Position | None, message_id: str | None) -> None:
+    def subscribe(
+        self,
+        session: Session,
+        channel: Channel,
+        position: Position | None,
+        message_id: str | None,
+        *,
+        ack: bool = False,
+    ) -> None:
         """The session reads a topic or pattern; the ack has the subscription's id."""
         self._require_space(session)
         subscription = f"s{self._next_subscription}"
@@ -123,11 +167,12 @@ class Membership:
             assert reader.patterns is not None
             number = reader.patterns.get(channel.text, 0)
             reader.patterns[channel.text] = number + 1
-            if number == 0 and not reader.lagging:
-                reader.feed.add_topic(channel.text, session.connection)
+            if number == 0 and not reader.lagging and reader.window is None:
+                reader.feed.add_topic(channel.text, reader.connection)
             if session.subscriptions is None:
                 session.subscriptions = {}
             session.subscriptions[subscription] = channel.text
+            self._hub.vault.touch(session)
             details = AckDetails(
                 epoch=position.epoch,
                 offset=position.offset,
@@ -136,26 +181,28 @@ class Membership:
             )
             self._acknowledge(session, channel.text, details, message_id)
 
-        self._read(session, channel.log, position, entered)
+        self._read(session, channel.log, position, entered, ack=ack)
 
     def unsubscribe(self, session: Session, subscription: str, channel: Channel) -> None:
         """The subscription ends. The log is read no more when it was the last one on it."""
         assert session.subscriptions is not None
         del session.subscriptions[subscription]
-        reader = session.readers[channel.log]
-        assert reader.patterns is not None
-        reader.patterns[channel.text] -= 1
-        if reader.patterns[channel.text] == 0:
-            del reader.patterns[channel.text]
-            if not reader.lagging:
-                reader.feed.discard_topic(channel.text, session.connection)
-        if not reader.patterns:
+        reader = session.readers.get(channel.log)
+        patterns = reader.patterns if reader is not None else (session.rests or {})[channel.log].patterns
+        assert patterns is not None
+        patterns[channel.text] -= 1
+        if patterns[channel.text] == 0:
+            del patterns[channel.text]
+            if reader is not None and not reader.lagging and reader.window is None:
+                reader.feed.discard_topic(channel.text, reader.connection)
+        if not patterns:
             self._hub.feeds.leave(session, channel.log)
+        self._hub.vault.touch(session)
 
     def group_changed(self, session: Session, group: str, added: bool) -> None:
         """A call put the session into a group or took it out: it is told."""
         reader = session.readers.get("all")
-        if reader is None:
+        if reader is None or session.connection is None:
             return
         position = Position(reader.feed.epoch, reader.feed.flushed)
         kind = SubscribedMessage if added else UnsubscribedMessage
@@ -164,47 +211,70 @@ class Membership:
     def room_entered(self, session: Session, room: Room) -> None:
         """The application put the session into a room: it is told, and reads from the head."""
         room, is_first = self._hub.rooms.enter(room.id, session)
+        if session.connection is None:
+            self._read_later(session, room.log)
+            return
 
         def entered(position: Position | None, recovered: bool) -> None:
-            if position is None:
+            if position is None or session.connection is None:
                 self._leave(room, session)
                 return
+            self._hub.vault.touch(session)
             self._hub.outbox.send(session.connection, SubscribedMessage(channel=room.channel, payload=position))
             if is_first:
                 self.announce(room, "join", session)
 
-        self._read(session, room.log, None, entered)
+        self._read(session, room.log, None, entered, ack=False)
 
     def _leave(self, room: Room, session: Session) -> None:
+        self._hub.vault.touch(session)
         if self._hub.rooms.leave(room, session):
             self.announce(room, "leave", session)
 
-    def _read(self, session: Session, log: str, wanted: Position | None, entered: _Entered) -> None:
+    def _lose(self, session: Session, channel: str) -> None:
+        if session.lost is None:
+            session.lost = []
+        if channel not in session.lost and len(session.lost) < self._max_subscriptions:
+            session.lost.append(channel)
+
+    def _read_later(self, session: Session, log: str) -> None:
+        """A session that is away is to read the log from where it is now."""
+
+        def known(head: Position | None) -> None:
+            if session.rests is not None:
+                session.rests.setdefault(log, Rest(head, None, False))
+                self._hub.vault.touch(session)
+
+        self._hub.journal.head(log, known)
+
+    def _read(self, session: Session, log: str, wanted: Position | None, entered: _Entered, *, ack: bool) -> None:
         """Opens the log for the session, from the position it names if it does not read it yet."""
+        connection = session.connection
 
         def opened(feed: Feed | None) -> None:
-            if session.connection.session is not session:
+            if connection is None or not is_attached(session, connection):
                 return
             if feed is None:
                 entered(None, False)
             elif wanted is None or session in feed.readers:
-                reader = self._hub.feeds.enter(feed, session)
-                offset = reader.offset if reader.lagging else feed.flushed
-                entered(Position(feed.epoch, offset), True)
+                reader = self._hub.feeds.enter(feed, session, ack=ack)
+                entered(Position(feed.epoch, reader.sent), True)
             else:
+                feed.pins += 1
                 self._hub.journal.read(log, lambda page: located(feed, page), after=wanted.offset, limit=0)
 
         def located(feed: Feed, page: Stretch | None) -> None:
             assert wanted is not None
-            if session.connection.session is not session:
-                return
-            if page is None:
+            feed.pins -= 1
+            if connection is None or not is_attached(session, connection):
+                self._hub.feeds.release(feed)
+            elif page is None:
+                self._hub.feeds.release(feed)
                 entered(None, False)
-                return
-            recovered = page.epoch == wanted.epoch and page.oldest - 1 <= wanted.offset <= page.head
-            after = wanted.offset if recovered else page.oldest - 1
-            self._hub.feeds.enter(feed, session, after)
-            entered(Position(page.epoch, after), recovered)
+            else:
+                recovered, after = locate(wanted, page)
+                self._hub.feeds.enter(feed, session, after, ack=ack)
+                entered(Position(page.epoch, after), recovered)
 
         self._hub.feeds.open(log, opened)
 
@@ -220,11 +290,13 @@ class Membership:
         ack = AckMessage(channel=channel, payload=details)
         if message_id is not None:
             ack.message_id = message_id
-        self._hub.outbox.send(session.connection, ack)
+        if session.connection is not None:
+            self._hub.outbox.send(session.connection, ack)
 
     def _unavailable(self, session: Session, message_id: str | None) -> None:
         error = error_of("unavailable", "the log cannot be had now", message_id=message_id, retry_after_ms=1000)
-        self._hub.outbox.send_error(session.connection, error)
+        if session.connection is not None:
+            self._hub.outbox.send_error(session.connection, error)
 
 
 class _Entered(Protocol):

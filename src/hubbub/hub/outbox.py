@@ -77,12 +77,21 @@ class Outbox:
             connection.bytes_out += size
             connection.transport.write(frames)
 
+    def flush(self, connection: Connection) -> None:
+        """What this connection was to be sent goes out now."""
+        data, connection.out = connection.out, b""
+        if data:
+            connection.bytes_out += len(data)
+            connection.transport.write(data)
+
     def write(self) -> None:
         """One write for each connection that has something to send."""
         dirty = self._dirty
         self._dirty = []
         for connection in dirty:
             data = connection.out
+            if not data:
+                continue
             connection.out = b""
             connection.bytes_out += len(data)
             connection.transport.write(data)

@@ -10,11 +10,13 @@ from msgspec import UNSET
 
 from hubbub.errors import BadMessage, Conflict, ProtocolError, error_of
 from hubbub.hub.audience import Audience, seal
-from hubbub.hub.connection import Connection
+from hubbub.hub.connection import Connection, State
 from hubbub.hub.permissions import require
+from hubbub.hub.session import Session
 from hubbub.protocol.channels import Channel, parse_channel
 from hubbub.protocol.messages import AckMessage, ApplicationMessage
 from hubbub.protocol.payloads import Position
+from hubbub.protocol.wire import Profile
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -34,12 +36,12 @@ class Publication:
         "audience",
         "body",
         "channel",
-        "connection",
+        "key",
         "message",
         "offset",
         "outcome",
         "record",
-        "session_key",
+        "session",
     )
 
     def __init__(
@@ -48,7 +50,7 @@ class Publication:
         message: ApplicationMessage,
         body: bytes,
         audience: Audience | None,
-        connection: Connection | None,
+        session: Session | None,
         outcome: Outcome | None,
     ) -> None:
         self.channel = channel
@@ -58,9 +60,11 @@ class Publication:
         """Where it stands, once it is committed."""
         self.audience = audience
         self.record = body if audience is None else seal(audience, body)
-        self.connection = connection
-        self.session_key = "" if connection is None or connection.session is None else connection.session.key
+        self.session = session
+        """Whose message it is: the ack goes to the connection that the session has by then."""
         self.outcome = outcome
+        self.key = ""
+        """By what it supersedes earlier records, where the log conflates."""
 
 
 class Publishing:
@@ -92,7 +96,7 @@ class Publishing:
             return
         body = hub.wire.encode_record(message)
         audience = Audience(groups=(channel.id,)) if channel.kind == "group" else None
-        self.add(Publication(channel, message, body, audience, connection, None))
+        self.add(Publication(channel, message, body, audience, session, None))
 
     def publish(
         self,
@@ -115,6 +119,7 @@ class Publishing:
         self.add(Publication(channel, message, body, audience, None, outcome))
 
     def add(self, publication: Publication) -> None:
+        publication.key = self._hub.rules.key_of(publication.channel, publication.message)
         self._pending.append(publication)
         self._hub.wake()
 
@@ -131,14 +136,17 @@ class Publishing:
         if not repeated:
             feed = hub.feeds.for_delivery(channel, offset)
             if feed is not None:
-                feed.epoch = epoch
+                if feed.epoch != epoch:
+                    if feed.epoch:
+                        hub.begin_anew(feed, epoch, offset)
+                    feed.epoch = epoch
                 if not feed.fresh:
                     hub.fresh.append(feed)
                 publication.offset = offset
                 feed.fresh.append(publication)
-        connection = publication.connection
-        if connection is not None:
-            if connection.session is not None:
+        if publication.session is not None:
+            connection = publication.session.connection
+            if connection is not None and connection.state is State.OPEN:
                 frame = hub.wire.ack_frame(connection.profile, message.message_id, channel, offset, epoch)
                 hub.outbox.push(connection, frame)
         elif publication.outcome is not None:
@@ -147,9 +155,10 @@ class Publishing:
     def refused(self, publication: Publication, code: str, reason: str) -> None:
         """The log has it not: whoever published it is told."""
         error = error_of(code, reason, message_id=publication.message.message_id)
-        if publication.connection is not None:
-            if publication.connection.session is not None:
-                self._hub.outbox.send_error(publication.connection, error)
+        if publication.session is not None:
+            connection = publication.session.connection
+            if connection is not None and connection.state is State.OPEN:
+                self._hub.outbox.send_error(connection, error)
         elif publication.outcome is not None:
             publication.outcome(error)
         else:
@@ -158,15 +167,29 @@ class Publishing:
     def _pass_on(self, channel: Channel, message: ApplicationMessage, author: Connection | None) -> None:
         """An ephemeral message goes beside the log, to whoever reads live now, but not to its author."""
         hub = self._hub
-        feed = hub.feeds.find(channel)
-        if feed is not None:
-            for profile, connections in feed.targets(channel.text).items():
-                others = [connection for connection in connections if connection is not author]
-                if others:
-                    hub.outbox.push_all(others, hub.wire.frame(profile, message), 1, is_last=False)
+        frames: dict[Profile, bytes] = {}
+        for connection in self._present(channel):
+            if connection is author or connection.paused:
+                continue
+            profile = connection.profile
+            if profile not in frames:
+                frames[profile] = hub.wire.frame(profile, message)
+            hub.outbox.push(connection, frames[profile])
         if author is not None:
             hub.outbox.send(author, AckMessage(message_id=message.message_id, channel=channel.text))
         hub.wake()
+
+    def _present(self, channel: Channel) -> list[Connection]:
+        """Who reads the channel now, over a socket that drains or not."""
+        hub = self._hub
+        if channel.kind == "user":
+            sessions = hub.groups.sessions_of(channel.id)
+            return [session.connection for session in sessions if session.connection and session.is_present]
+        feed = hub.feeds.find(channel)
+        if feed is None:
+            return []
+        audience = Audience(groups=(channel.id,)) if channel.kind == "group" else None
+        return [reader.connection for reader in feed.readers.values() if reader.wants(channel.text, audience)]
 
 
 def published_channel(message: ApplicationMessage) -> Channel:

@@ -16,7 +16,7 @@ from hubbub.hub.session import Session
 from hubbub.protocol import messages
 from hubbub.protocol.channels import Channel, parse_channel
 from hubbub.protocol.messages import AckMessage, HistoryMessage, Message, PongMessage, PresenceMessage
-from hubbub.protocol.payloads import Command, History, Presence, System
+from hubbub.protocol.payloads import Command, History, Presence, Subscribe, System
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -62,8 +62,10 @@ class Requests:
     def _ping(self, connection: Connection, session: Session, message: Message, verdict: bool | None) -> None:
         self._hub.outbox.send(connection, PongMessage(message_id=message.message_id))
 
-    def _ack(self, connection: Connection, session: Session, message: Message, verdict: bool | None) -> None:
-        """Deliveries are not awaited yet: an acknowledgement is welcome and changes nothing."""
+    def _ack(
+        self, connection: Connection, session: Session, message: messages.AckMessage, verdict: bool | None
+    ) -> None:
+        self._hub.awaiting.acknowledged(session, message)
 
     def _command(
         self, connection: Connection, session: Session, message: messages.CommandMessage, verdict: bool | None
@@ -80,7 +82,8 @@ class Requests:
         if command.action == "join":
             require(verdict, session.user, "join", channel)
             position = None if command.position is UNSET else command.position
-            self._hub.membership.join(session, channel.id, position, message.message_id)
+            wants_ack = command.ack is True
+            self._hub.membership.join(session, channel.id, position, message.message_id, ack=wants_ack)
             return
         if command.action == "leave":
             room = self._hub.rooms.require_member(channel.id, session)
@@ -122,8 +125,9 @@ class Requests:
         if channel.kind != "topic":
             raise BadMessage("invalid_channel", "topics are subscribed to, rooms joined", field="channel")
         require(verdict, session.user, "subscribe", channel)
-        position: Any = UNSET if message.payload is UNSET else message.payload.position
-        self._hub.membership.subscribe(session, channel, None if position is UNSET else position, _id(message))
+        wanted = Subscribe() if message.payload is UNSET else message.payload
+        position = None if wanted.position is UNSET else wanted.position
+        self._hub.membership.subscribe(session, channel, position, _id(message), ack=wanted.ack is True)
 
     def _unsubscribe(
         self,

@@ -13,10 +13,11 @@ class Room:
     """A room counts users; a user may be in it with several sessions.
 
     `creator` may moderate; None for a room that configuration or the application made. Such a room is
-    `permanent`: it outlives its last member.
+    `permanent`: it outlives its last member. `absent` are sessions that lost their connection long enough ago
+    to be no members any more, and will be again when they come back.
     """
 
-    __slots__ = ("capacity", "creator", "id", "members", "metadata", "muted", "name", "permanent")
+    __slots__ = ("absent", "capacity", "creator", "id", "members", "metadata", "muted", "name", "permanent")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Room:
         self.creator = creator
         self.permanent = permanent
         self.members: dict[str, set[Session]] = {}
+        self.absent: set[Session] = set()
         self.muted: set[str] = set()
 
     @property
@@ -44,6 +46,11 @@ class Room:
     @property
     def log(self) -> str:
         return f"room:{self.id}"
+
+    def sessions_of(self, user: str) -> list[Session]:
+        """The user's sessions in the room, also those that are away."""
+        away = [session for session in self.absent if session.user.name == user]
+        return [*self.members.get(user, ()), *away]
 
 
 class Rooms:
@@ -109,37 +116,68 @@ class Rooms:
                 raise Conflict("not_found", f"there is no room {id}", field="channel")
             room = Room(id, capacity=self._capacity, creator=user, permanent=False)
             self._rooms[id] = room
-        sessions = room.members.get(user)
-        if sessions is None:
-            if len(room.members) >= room.capacity:
-                raise Conflict("room_full", f"room {id} holds {room.capacity} users", field="channel")
-            room.members[user] = {session}
-            self._of_user.setdefault(user, {})[id] = room
-        elif session in sessions:
+        if session in room.members.get(user, ()) or session in room.absent:
             raise Conflict("already_joined", f"this session is in room {id}", field="channel")
-        else:
-            sessions.add(session)
+        if user not in room.members and len(room.members) >= room.capacity:
+            raise Conflict("room_full", f"room {id} holds {room.capacity} users", field="channel")
+        return room, self._add(room, session)
+
+    def come_back(self, room: Room, session: Session) -> bool:
+        """The session is a member again, also of a room that filled up meanwhile: it never left.
+
+        Returns whether this is the user's first session in it.
+        """
+        room.absent.discard(session)
+        # The room may have ended with its last member, and begins again with who kept it.
+        room = self._rooms.setdefault(room.id, room)
+        return self._add(room, session)
+
+    def expect(self, id: str, session: Session) -> None:
+        """A session that was kept elsewhere comes back soon: it is as one that is away."""
+        room = self._rooms.get(id)
+        if room is None:
+            room = self._rooms[id] = Room(id, capacity=self._capacity, permanent=False)
         session.rooms[id] = room
-        return room, sessions is None
+        room.absent.add(session)
 
     def leave(self, room: Room, session: Session) -> bool:
         """The session leaves. Returns whether it was the user's last one there. An empty open room ends."""
-        user = session.user.name
         session.rooms.pop(room.id, None)
+        room.absent.discard(session)
+        return self._take_out(room, session)
+
+    def step_out(self, room: Room, session: Session) -> bool:
+        """The session is away, and is to be a member again when it comes back. Returns as `leave` does."""
+        if session not in room.members.get(session.user.name, ()):
+            return False
+        room.absent.add(session)
+        return self._take_out(room, session)
+
+    def _add(self, room: Room, session: Session) -> bool:
+        user = session.user.name
+        session.rooms[room.id] = room
         sessions = room.members.get(user)
-        if sessions is None:
+        if sessions is not None:
+            sessions.add(session)
             return False
-        sessions.discard(session)
-        if sessions:
-            return False
-        del room.members[user]
-        rooms = self._of_user[user]
-        del rooms[room.id]
-        if not rooms:
-            del self._of_user[user]
-        if not room.members and not room.permanent:
-            self.remove(room)
+        room.members[user] = {session}
+        self._of_user.setdefault(user, {})[room.id] = room
         return True
+
+    def _take_out(self, room: Room, session: Session) -> bool:
+        user = session.user.name
+        sessions = room.members.get(user, set())
+        was_there = bool(sessions)
+        sessions.discard(session)
+        if was_there and not sessions:
+            del room.members[user]
+            rooms = self._of_user[user]
+            del rooms[room.id]
+            if not rooms:
+                del self._of_user[user]
+        if not room.members and not room.absent and not room.permanent:
+            self.remove(room)
+        return was_there and not sessions
 
     def require_member(self, id: str, session: Session) -> Room:
         """The room, when this session is in it. Raises `Conflict` (`not_joined`)."""

@@ -11,6 +11,8 @@ from msgspec import Struct
 from hubbub.config import Settings
 from hubbub.errors import Denied
 from hubbub.hub.connection import Connection, State
+from hubbub.protocol.messages import PositionMessage
+from hubbub.protocol.payloads import Position, Positions
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -19,6 +21,19 @@ log = logging.getLogger("hubbub.connections")
 
 SMOOTHING = 0.25
 """The weight of a new round trip in the average."""
+
+LINK_INTERVAL = 5.0
+"""Seconds between two looks at the quality of links."""
+
+POSITION_INTERVAL = 25
+"""Seconds after which a reader hears where a log's head is, although nothing in it was for it."""
+
+
+def quality_of(round_trip: float | None) -> str:
+    """`good`, `slow` or `bad`, by the smoothed round trip in seconds; a link nobody has measured yet is good."""
+    if round_trip is None or round_trip < 0.1:
+        return "good"
+    return "slow" if round_trip < 0.5 else "bad"
 
 
 class ConnectionStatistics(Struct, frozen=True):
@@ -34,6 +49,7 @@ class ConnectionStatistics(Struct, frozen=True):
     idle: float
     age: float
     round_trip: float | None
+    link: str
 
 
 class HubStatistics(Struct, frozen=True):
@@ -53,7 +69,8 @@ class Watch:
         self._hub = hub
         self._settings = settings
         self._gone = [0, 0, 0, 0]
-        self._reported_at = hub.clock()
+        self._reported_at = self._judged_at = hub.clock()
+        self._part = 0
         self.on_statistics: Callable[[HubStatistics], None] | None = None
         self.on_idle: Callable[[ConnectionStatistics], None] | None = None
 
@@ -70,6 +87,7 @@ class Watch:
             idle=now - connection.last_activity,
             age=now - connection.connected_since,
             round_trip=connection.round_trip,
+            link=quality_of(connection.round_trip),
         )
 
     def totals(self) -> HubStatistics:
@@ -94,12 +112,27 @@ class Watch:
         connection.round_trip = sample if known is None else known + SMOOTHING * (sample - known)
         connection.pinged_at = 0.0
         connection.measured_at = now
+        if connection.throttled:
+            self._pump(connection)
 
-    def sweep(self) -> None:
+    def probe(self, connection: Connection) -> None:
+        """Sends a ping whose answer says that the peer has got what was sent before."""
+        if not connection.pinged_at:
+            self._ping(connection, self._hub.clock())
+
+    def sweep(self, now: float) -> None:
         """To be called about once a second."""
-        now = self._hub.clock()
-        for connection in list(self._hub.connections.values()):
+        connections = list(self._hub.connections.values())
+        for connection in connections:
             self._look_at(connection, now)
+        if now - self._judged_at >= LINK_INTERVAL:
+            self._judged_at = now
+            for connection in connections:
+                self._judge_link(connection)
+        # A part of them each second, so that not all are written to in one turn.
+        self._part = (self._part + 1) % POSITION_INTERVAL
+        for connection in connections[self._part :: POSITION_INTERVAL]:
+            self._tell_positions(connection)
         if now - self._reported_at >= self._settings.statistics_interval:
             self._reported_at = now
             self._report()
@@ -123,11 +156,44 @@ class Watch:
             return
         if self._is_ping_due(connection, now):
             self._ping(connection, now)
+        elif connection.throttled:
+            self._pump(connection)
         if now - connection.last_activity > settings.idle_after:
             if not connection.idle_noticed:
                 self._notice_idle(connection, now)
         else:
             connection.idle_noticed = False
+
+    def _judge_link(self, connection: Connection) -> None:
+        """A bad link is read for at its own pace: a stretch of each log in a round trip."""
+        if connection.state is not State.OPEN:
+            return
+        is_bad = quality_of(connection.round_trip) == "bad"
+        self._hub.throttle(connection, is_bad)
+
+    def _pump(self, connection: Connection) -> None:
+        session = connection.session
+        if session is None or connection.transport.buffered():
+            return
+        for reader in session.readers.values():
+            if reader.lagging and reader.offset < reader.feed.flushed:
+                self._hub.catchup.go_on(reader)
+
+    def _tell_positions(self, connection: Connection) -> None:
+        """Where the heads of filtered logs are, when the filters let nothing through for long."""
+        session = connection.session
+        if session is None or connection.state is not State.OPEN:
+            return
+        heads: dict[str, Position] = {}
+        for log_name, reader in session.readers.items():
+            sent = reader.sent
+            if sent <= reader.told or (reader.patterns is None and log_name != "all"):
+                continue
+            if not reader.has_had_since(reader.told):
+                heads[log_name] = Position(reader.feed.epoch, sent)
+            reader.told = sent
+        if heads:
+            self._hub.outbox.send(connection, PositionMessage(payload=Positions(positions=heads)))
 
     def _is_ping_due(self, connection: Connection, now: float) -> bool:
         if now - connection.measured_at >= self._settings.ping_interval:
@@ -160,8 +226,6 @@ class Watch:
         if self._hub.wall_ms() / 1000 <= session.user.expires_at + self._settings.token_grace:
             return False
         self._hub.outbox.send_error(connection, Denied("token_expired", "the token expired"))
-        # What is queued goes out before the close frame.
-        self._hub.outbox.write()
         self._hub.close(connection, 4401, "token expired")
         return True
 

@@ -105,9 +105,9 @@ class LogJournal:
 
 
 def _append(publication: Publication) -> Append:
+    session = publication.session
+    if session is None:
+        return Append(publication.channel.log, publication.record, key=publication.key)
     return Append(
-        publication.channel.log,
-        publication.record,
-        publication.session_key,
-        publication.message.message_id if publication.session_key else "",
+        publication.channel.log, publication.record, session.key, publication.message.message_id, publication.key
     )

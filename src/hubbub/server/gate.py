@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hubbub.hub.connection import Connection
+from hubbub.hub.permissions import Action
 from hubbub.hub.users import User
 from hubbub.protocol.messages import Message
 from hubbub.protocol.payloads import Hello
@@ -16,12 +17,13 @@ from hubbub.protocol.payloads import Hello
 class Upgrade:
     """The HTTP request that a connection began with.
 
-    `token` is the bearer token of the header or the cookie, None without one.
+    `token` is the bearer token of the header or the cookie, None without one; `address` is the peer's.
     """
 
     path: str
     headers: Mapping[str, str]
     token: str | None
+    address: str = ""
 
 
 class Gate(Protocol):
@@ -29,6 +31,10 @@ class Gate(Protocol):
 
     def authenticate(self, upgrade: Upgrade, hello: Hello) -> Awaitable[User] | User:
         """Who this is. Raises `Denied` (`unauthorized`, `token_expired`)."""
+        ...
+
+    def permits(self, user: User, action: Action, channel: str) -> Awaitable[bool | None] | bool | None:
+        """What the application says of a permission, None for the default."""
         ...
 
     def intercept(self, connection: Connection, message: Message) -> Awaitable[None] | None:

@@ -1,9 +1,10 @@
-"""A running server: it listens, drives the hub's turns and sweeps, and stops when what is in flight is out."""
+"""A running server: it listens, joins sockets to its node's hub, and stops when what is in flight is out."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from http import HTTPStatus
 
 from picows import (
@@ -13,16 +14,17 @@ from picows import (
     WSUpgradeResponseWithListener,
 )
 
-from hubbub.config import Settings
 from hubbub.errors import ConfigurationError
 from hubbub.hub.connection import State
-from hubbub.hub.hub import Hub
-from hubbub.node.journal import LogJournal
-from hubbub.ports import Log
-from hubbub.protocol.wire import SUBPROTOCOLS, Wire
+from hubbub.node.node import Node
+from hubbub.ports import Transport
+from hubbub.protocol.wire import SUBPROTOCOLS
+from hubbub.server.conversation import Conversation
 from hubbub.server.gate import Gate, Upgrade
+from hubbub.server.listener import MessageListener
 from hubbub.server.pages import Pages
 from hubbub.server.parsing import listen
+from hubbub.server.transport import PicowsTransport
 from hubbub.server.upgrade import (
     Rejected,
     check_origin,
@@ -31,33 +33,36 @@ from hubbub.server.upgrade import (
     find_token,
     normalise,
 )
-from hubbub.server.websocket import HubListener
 
 log = logging.getLogger("hubbub.server")
 
-SWEEP_INTERVAL = 1.0
-
 
 class Server:
-    """One hub behind one port. `start` and `stop` once."""
+    """One node behind one port. `start` and `stop` once."""
 
-    def __init__(self, settings: Settings, wire: Wire, store: Log) -> None:
-        self.settings = settings
-        self.hub = Hub(settings, wire, self._wake)
-        self._journal = LogJournal(self.hub, store)
-        self.hub.journal = self._journal
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.hub = node.hub
+        self.settings = node.settings
         self._gate: Gate
         self._pages: Pages
         self._listening: asyncio.Server | None = None
-        self._loop: asyncio.AbstractEventLoop
-        self._sweep: asyncio.TimerHandle | None = None
         self._stopping = False
 
-    async def start(self, gate: Gate) -> None:
-        """Listens. Raises `ConfigurationError` when the address cannot be had."""
+    async def start(self, gate: Gate, *, listen: bool = True) -> None:
+        """Listens, unless it is told not to. Raises `ConfigurationError` when the address cannot be had."""
         self._gate = gate
         self._pages = Pages(self.hub.catalog, self._health)
-        self._loop = asyncio.get_running_loop()
+        if listen:
+            await self._listen()
+            log.info("listening on %s", self.url)
+        self.node.start()
+
+    def attach(self, transport: Transport, *, codec: str = "json", token: str | None = None) -> Conversation:
+        """Joins a peer that came another way than over this server's port; what it says goes to what is returned."""
+        return Conversation(self.hub, self._gate, Upgrade("/ws", {}, token), transport, codec=codec, deflate=False)
+
+    async def _listen(self) -> None:
         settings = self.settings
         try:
             self._listening = await listen(
@@ -71,10 +76,6 @@ class Server:
             raise ConfigurationError(
                 "port", f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another"
             ) from None
-        self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
-        # What the application published before the start.
-        self._loop.call_soon(self.hub.turn)
-        log.info("listening on %s", self.url)
 
     @property
     def port(self) -> int:
@@ -93,10 +94,11 @@ class Server:
 
         Who has not gone after `drain_timeout` seconds is cut off.
         """
-        if self._listening is None or self._stopping:
+        if self._stopping:
             return
         self._stopping = True
-        self._listening.close()
+        if self._listening is not None:
+            self._listening.close()
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
                 await self._drain()
@@ -104,34 +106,19 @@ class Server:
             log.warning("%d connections did not go in time", len(self.hub.connections))
         for connection in list(self.hub.connections.values()):
             connection.transport.abort()
-        if self._sweep is not None:
-            self._sweep.cancel()
-        await self._listening.wait_closed()
+        if self._listening is not None:
+            await self._listening.wait_closed()
+        await self.node.stop()
 
     async def _drain(self) -> None:
-        self.hub.turn()
-        await self._journal.settle()
-        self.hub.turn()
+        await self.node.settle()
         for connection in list(self.hub.connections.values()):
             if connection.state is not State.CLOSING:
-                connection.state = State.CLOSING
-                connection.transport.close(1001, "the server stops")
+                self.hub.close(connection, 1001, "the server stops")
         if self.hub.connections:
             emptied = asyncio.Event()
             self.hub.on_empty = emptied.set
             await emptied.wait()
-
-    def _wake(self) -> None:
-        # Before the start nothing can be waiting for an answer.
-        if self._listening is not None:
-            self._loop.call_soon(self.hub.turn)
-
-    def _sweep_on(self) -> None:
-        self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
-        try:
-            self.hub.watch.sweep()
-        except Exception:
-            log.exception("looking after the connections failed")
 
     def _health(self) -> dict[str, object]:
         return {
@@ -167,7 +154,13 @@ class Server:
         extension = choose_extension(request) if self.settings.compression else None
         upgrade = Upgrade(path, dict(request.headers), find_token(request, has_origin=has_origin))
         codec = SUBPROTOCOLS[subprotocol] if subprotocol else "json"
-        listener = HubListener(self.hub, self._gate, upgrade, codec, extension is not None)
+        deflate = extension is not None
+
+        def begin(transport: PicowsTransport) -> Conversation:
+            known = replace(upgrade, address=transport.address)
+            return Conversation(self.hub, self._gate, known, transport, codec=codec, deflate=deflate)
+
+        listener = MessageListener(self.settings.max_message, deflate, begin)
         return WSUpgradeResponseWithListener(_switch(subprotocol, extension), listener)
 
 

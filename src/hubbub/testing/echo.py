@@ -11,6 +11,7 @@ import signal
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
+from hubbub.ports import Transport
 from hubbub.protocol.deflate import compress
 from hubbub.protocol.frames import BINARY, TEXT, server_frame
 from hubbub.server.listener import MessageListener
@@ -21,17 +22,29 @@ LIMIT = 64 * 1024 * 1024
 """Bytes of the largest message."""
 
 
-class EchoListener(MessageListener):
+class Echo:
     """Sends every message back."""
 
-    def received(self, message: str | bytes, size: int) -> None:
-        payload = message.encode() if isinstance(message, str) else message
-        opcode = TEXT if isinstance(message, str) else BINARY
+    def __init__(self, transport: Transport, deflate: bool) -> None:
+        self._transport = transport
+        self._deflate = deflate
+
+    def received(self, data: str | bytes, size: int) -> None:
+        payload = data.encode() if isinstance(data, str) else data
+        opcode = TEXT if isinstance(data, str) else BINARY
         # Small ones, too: a suite that negotiates compression wants to see it.
-        if self.deflate:
-            self.transport.write(server_frame(opcode, compress(payload), compressed=True))
+        if self._deflate:
+            self._transport.write(server_frame(opcode, compress(payload), compressed=True))
         else:
-            self.transport.write(server_frame(opcode, payload))
+            self._transport.write(server_frame(opcode, payload))
+
+    def ponged(self) -> None: ...
+
+    def closed(self) -> None: ...
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
 
 
 def _upgrade(request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
@@ -39,7 +52,9 @@ def _upgrade(request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithLis
     extension = choose_extension(request)
     headers = {} if extension is None else {"Sec-WebSocket-Extensions": extension}
     response = WSUpgradeResponse.create_101_response(headers)
-    return WSUpgradeResponseWithListener(response, EchoListener(LIMIT, extension is not None))
+    deflate = extension is not None
+    listener = MessageListener(LIMIT, deflate, lambda transport: Echo(transport, deflate))
+    return WSUpgradeResponseWithListener(response, listener)
 
 
 async def serve(port: int) -> None:

@@ -33,6 +33,10 @@ class RecordingTransport:
     def buffered(self) -> int:
         return self.unread
 
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
     def take(self, wire: Wire, profile: Profile) -> list[Message]:
         """The messages written since the last call."""
         data = b"".join(self.writes)

@@ -1,0 +1,106 @@
+"""Sessions beyond this process: what the hub asks of whoever keeps them, and what is kept of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from hubbub.hub.feeds import rest_of
+from hubbub.hub.session import Rest, Session
+from hubbub.hub.users import User
+from hubbub.protocol.payloads import Position
+from hubbub.protocol.versions import HIGHEST, parse_version
+
+if TYPE_CHECKING:
+    from hubbub.hub.rooms import Rooms
+
+
+class Vault(Protocol):
+    """Implemented by `hubbub.node`. What is asked for here is brought to safety when the turn ends."""
+
+    def touch(self, session: Session) -> None:
+        """The session has changed."""
+        ...
+
+    def forget(self, session: Session) -> None:
+        """The session ended."""
+        ...
+
+    def load(self, digest: bytes, then: Callable[[Session | None], None]) -> None:
+        """A session that is not here; None when nobody keeps it."""
+        ...
+
+
+class NoVault:
+    """For hubs whose sessions end with the process."""
+
+    def touch(self, session: Session) -> None: ...
+
+    def forget(self, session: Session) -> None: ...
+
+    def load(self, digest: bytes, then: Callable[[Session | None], None]) -> None:
+        then(None)
+
+
+class _RestState(Struct, omit_defaults=True):
+    position: Position | None = None
+    patterns: dict[str, int] | None = None
+    ack: bool = False
+
+
+class _State(Struct, omit_defaults=True):
+    """What of a session has to be told to another hub."""
+
+    attributes: dict[str, Any]
+    groups: list[str]
+    rooms: list[str]
+    rests: dict[str, _RestState]
+    profile: dict[str, Any] = {}
+    anonymous: bool = False
+    expires_at: float | None = None
+    subscriptions: dict[str, str] = {}
+    inbox: Position | None = None
+    lost: list[str] = []
+    version: str = str(HIGHEST)
+
+
+_decode = msgspec.json.Decoder(_State).decode
+
+
+def snapshot(session: Session) -> bytes:
+    """The session as it is kept. Attributes of the user that have no form in JSON stand as their text."""
+    user = session.user
+    rests = dict(session.rests or {})
+    rests.update((log, rest_of(reader)) for log, reader in session.readers.items())
+    state = _State(
+        attributes=dict(user.attributes),
+        groups=sorted(user.groups),
+        rooms=list(session.rooms),
+        rests={log: _RestState(rest.position, rest.patterns, rest.ack) for log, rest in rests.items()},
+        profile=session.profile,
+        anonymous=user.anonymous,
+        expires_at=user.expires_at,
+        subscriptions=session.subscriptions or {},
+        inbox=session.inbox,
+        lost=session.lost or [],
+        version=str(session.version),
+    )
+    return msgspec.json.encode(state, enc_hook=str)
+
+
+def revive(digest: bytes, key: str, user: str, created: float, state: bytes, rooms: Rooms) -> Session:
+    """The session that `snapshot` was made of, at rest. Raises `msgspec.DecodeError` for what is no snapshot."""
+    known = _decode(state)
+    who = User(user, known.attributes, frozenset(known.groups), known.anonymous, known.expires_at)
+    session = Session(digest, key, who, known.profile, created)
+    session.rests = {log: Rest(rest.position, rest.patterns, rest.ack) for log, rest in known.rests.items()}
+    session.subscriptions = known.subscriptions or None
+    session.inbox = known.inbox
+    session.lost = known.lost or None
+    session.version = parse_version(known.version)
+    for id in known.rooms:
+        rooms.expect(id, session)
+    return session

@@ -1,0 +1,88 @@
+"""One node: a hub that takes its turns on the running loop, its log, and the sessions that are kept beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from inspect import isawaitable
+
+from hubbub.config import Settings
+from hubbub.hub.hub import Hub, wall_ms
+from hubbub.node.journal import LogJournal
+from hubbub.node.vault import SessionVault
+from hubbub.ports import Log, Sessions
+from hubbub.protocol.wire import Wire
+
+log = logging.getLogger("hubbub.node")
+
+SWEEP_INTERVAL = 1.0
+
+
+class Node:
+    """Runs a hub. `start` and `stop` once; whoever has sockets hands them to `hub`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        wire: Wire,
+        store: Log,
+        sessions: Sessions | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = wall_ms,
+    ) -> None:
+        """Without `sessions` they end with the process. `clock` in seconds, `wall` in milliseconds since 1970."""
+        self.settings = settings
+        self.hub = Hub(settings, wire, self._wake, clock=clock, wall=wall)
+        self._store = store
+        self._sessions = sessions
+        self._journal = self.hub.journal = LogJournal(self.hub, store)
+        self._vault: SessionVault | None = None
+        if sessions is not None:
+            self._vault = self.hub.vault = SessionVault(self.hub, sessions)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Turns are taken from now on, also for what was published before."""
+        self._loop = asyncio.get_running_loop()
+        self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
+        self._loop.call_soon(self._turn)
+
+    async def settle(self) -> None:
+        """Brings what is under way to its end: what was published is in the log, acknowledged and delivered."""
+        self._turn()
+        await self._journal.settle()
+        self._turn()
+
+    async def stop(self) -> None:
+        """Keeps every session, and closes the stores."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await self._journal.settle()
+        if self._vault is not None:
+            await self._vault.settle()
+        for store in (self._sessions, self._store):
+            closed = store.close() if store is not None else None
+            if isawaitable(closed):
+                await closed
+
+    def _wake(self) -> None:
+        # Before the start nothing can be waiting for an answer.
+        if self._loop is not None:
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self.hub.turn()
+        if self._vault is not None:
+            self._vault.flush()
+
+    def _sweep_on(self) -> None:
+        assert self._loop is not None
+        self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
+        try:
+            self.hub.sweep()
+        except Exception:
+            log.exception("looking after the connections failed")

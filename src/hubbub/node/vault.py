@@ -1,0 +1,106 @@
+"""Keeps sessions in a `Sessions` store, so that they outlive this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hubbub.hub.session import Session
+from hubbub.hub.vault import revive, snapshot
+from hubbub.ports import SessionRecord, Sessions
+
+if TYPE_CHECKING:
+    from hubbub.hub.hub import Hub
+
+log = logging.getLogger("hubbub.sessions")
+
+
+class SessionVault:
+    """Implements `hubbub.hub.vault.Vault`. Changes are collected over a turn; a session is saved once for it."""
+
+    def __init__(self, hub: Hub, store: Sessions) -> None:
+        self._hub = hub
+        self._store = store
+        self._touched: set[Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def touch(self, session: Session) -> None:
+        if not self._touched:
+            self._hub.wake()
+        self._touched.add(session)
+
+    def forget(self, session: Session) -> None:
+        self._touched.discard(session)
+        self._wait_for(self._store.delete(session.digest.hex()))
+
+    def load(self, digest: bytes, then: Callable[[Session | None], None]) -> None:
+        found = self._store.load(digest.hex())
+        if isawaitable(found):
+            self._start(self._load_later(digest, found, then))
+        else:
+            then(self._revived(digest, found))
+
+    def flush(self) -> None:
+        """Saves what changed in this turn."""
+        touched, self._touched = self._touched, set()
+        for session in touched:
+            if self._hub.sessions.find(session.digest) is session:
+                self._wait_for(self._store.save(self._record(session)))
+
+    async def settle(self) -> None:
+        """Waits until nothing is under way."""
+        self.flush()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _record(self, session: Session) -> SessionRecord:
+        now = self._hub.wall_ms() / 1000
+        return SessionRecord(
+            digest=session.digest.hex(),
+            key=session.key,
+            user=session.user.name,
+            connection=session.connection.id if session.connection is not None else "",
+            created=session.created,
+            expires=now + self._hub.sessions.ttl,
+            state=snapshot(session),
+            fence=session.fence,
+        )
+
+    def _revived(self, digest: bytes, record: SessionRecord | None) -> Session | None:
+        if record is None:
+            return None
+        try:
+            session = revive(digest, record.key, record.user, record.created, record.state, self._hub.rooms)
+        except msgspec.MsgspecError:
+            log.exception("a stored session cannot be read")
+            return None
+        session.fence = record.fence
+        return session
+
+    async def _load_later(self, digest: bytes, found: Any, then: Callable[[Session | None], None]) -> None:
+        try:
+            record = await found
+        except Exception:
+            log.exception("sessions cannot be loaded")
+            record = None
+        then(self._revived(digest, record))
+
+    def _wait_for(self, result: Any) -> None:
+        if isawaitable(result):
+            self._start(self._log_failure(result))
+
+    async def _log_failure(self, result: Any) -> None:
+        try:
+            await result
+        except Exception:
+            log.exception("a session was not kept")
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
