@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from hubbub.backends.memory.log import MemoryLog
+from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.node.journal import LogJournal
 from hubbub.ports import Append, Appended, Page
 from hubbub.protocol.catalog import Catalog
@@ -211,7 +212,8 @@ async def test_a_log_may_answer_later_or_not_at_all() -> None:
 
 def test_the_log_in_memory_keeps_what_it_is_told_to() -> None:
     clock_at = [0.0]
-    log = MemoryLog(messages=3, size=1000, age=10, memory=5900, clock=lambda: clock_at[0])
+    policy = RetentionPolicy(Retention(messages=3, size=1000, age=10))
+    log = MemoryLog(retention=policy, memory=5900, clock=lambda: clock_at[0])
 
     def put(name: str, size: int = 10) -> Appended:
         result = log.append([Append(name, b"{" + b"x" * (size - 1))])[0]

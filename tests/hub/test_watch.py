@@ -147,7 +147,7 @@ def test_a_closed_client_leaves_every_set_it_was_in() -> None:
     assert hub.groups.by_key == {}
     assert hub.groups._sessions == {}
     assert all(not group.sessions for group in hub.groups._groups.values())
-    assert world.store._seen == {}
+    assert len(world.store._seen) == 0
     assert hub.catchup._queue == type(hub.catchup._queue)()
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
+from hubbub.app.retention import retention_of
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.config import Settings
 from hubbub.hub.connection import Connection
@@ -86,11 +87,7 @@ class World:
         self.turns = 0
         self.hub = Hub(self.settings, self.wire, self._wake, clock=self.clock, wall=self.clock.wall_ms)
         self.store = MemoryLog(
-            messages=self.settings.retention_messages,
-            size=self.settings.retention_bytes,
-            age=self.settings.retention_age,
-            memory=self.settings.memory_limit,
-            clock=self.clock,
+            retention=retention_of(self.settings), memory=self.settings.memory_limit, clock=self.clock
         )
         self.hub.journal = LogJournal(self.hub, self.store)
 

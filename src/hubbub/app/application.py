@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from hubbub.app.authentication import Authenticate, Authentication, JwtAuthentication
 from hubbub.app.gatekeeper import Gatekeeper, Middleware
+from hubbub.app.retention import retention_of
 from hubbub.app.routing import MessageRouter
 from hubbub.app.spaces import GroupSpace, RoomSpace
 from hubbub.app.subscriptions import subscribe
@@ -71,7 +72,7 @@ class Hubbub:
         self._authenticate: Authenticate | None = (
             JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
         )
-        store = log or _memory_log(self.settings)
+        store = log or MemoryLog(retention=retention_of(self.settings), memory=self.settings.memory_limit)
         self._server = Server(Node(self.settings, Wire(self.catalog), store, sessions, clock=clock, wall=wall))
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)
@@ -320,12 +321,3 @@ class Hubbub:
 
         self.hub.publish(message, audience, settle)
         return await future
-
-
-def _memory_log(settings: Settings) -> MemoryLog:
-    return MemoryLog(
-        messages=settings.retention_messages,
-        size=settings.retention_bytes,
-        age=settings.retention_age,
-        memory=settings.memory_limit,
-    )
