@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -142,8 +142,16 @@ class Directory(Protocol):
 class Transport(Protocol):
     """One peer's socket, as the hub sees it. Nothing blocks; writing to a closed one does nothing."""
 
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """The hot path's `write`: takes of one or more ready frames what it can at once, and returns how many bytes.
+
+        The rest is to be given to `write`, and so is all of it when this raises `OSError`.
+        """
+        ...
+
     def write(self, frames: bytes, /) -> object:
-        """Sends one or more ready WebSocket frames."""
+        """Sends one or more ready WebSocket frames, now or when the socket drains."""
         ...
 
     def ping(self, payload: bytes) -> None: ...

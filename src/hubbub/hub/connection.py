@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +24,8 @@ class State(Enum):
 class Transport(Protocol):
     """What the hub needs of a socket (`hubbub.ports.Transport` says it in full)."""
 
+    @property
+    def send(self) -> Callable[[bytes], int]: ...
     def write(self, frames: bytes, /) -> object: ...
     def ping(self, payload: bytes) -> None: ...
     def close(self, code: int, reason: str = "") -> None: ...

@@ -93,6 +93,7 @@ class Feed:
         "epoch",
         "flushed",
         "fresh",
+        "is_filtered",
         "latest",
         "listeners",
         "live",
@@ -111,6 +112,8 @@ class Feed:
         self.readers: dict[Session, Reader] = {}
         self.live: dict[Profile, set[Connection]] = {}
         self.topics: dict[str, dict[Profile, set[Connection]]] | None = {} if log.startswith("topic:") else None
+        self.is_filtered = self.topics is not None or log == "all"
+        """Whether a record may be for some of its readers only."""
         self._wild: set[str] = set()
         self._routes: dict[str, Targets] = {}
         self.listeners: dict[int, tuple[str, Listener]] | None = None
@@ -124,11 +127,6 @@ class Feed:
     @property
     def is_unused(self) -> bool:
         return not (self.readers or self.listeners or self.fresh or self.pins)
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether a record may be for some of its readers only."""
-        return self.topics is not None or self.log == "all"
 
     def note_latest(self, deliveries: Sequence[Delivery]) -> None:
         """Remembers, within bounds, where the last record of each channel stands."""

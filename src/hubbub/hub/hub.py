@@ -362,7 +362,8 @@ class Hub:
             self.awaiting.deliver(feed, deliveries, before)
         if feed.listeners:
             self._tell_listeners(feed, deliveries)
-        self.feeds.release(feed)
+        if not feed.readers:
+            self.feeds.release(feed)
 
     def begin_anew(self, feed: Feed, epoch: str, offset: int) -> None:
         """A log was lost while it was read here, and goes on in another epoch with the record at `offset`."""

@@ -75,7 +75,12 @@ class Outbox:
                 connection.out += frames
                 continue
             connection.bytes_out += size
-            connection.transport.write(frames)
+            try:
+                sent = connection.transport.send(frames)
+            except OSError:
+                sent = 0
+            if sent != size:
+                connection.transport.write(frames[sent:])
 
     def flush(self, connection: Connection) -> None:
         """What this connection was to be sent goes out now."""
@@ -93,8 +98,14 @@ class Outbox:
             if not data:
                 continue
             connection.out = b""
-            connection.bytes_out += len(data)
-            connection.transport.write(data)
+            size = len(data)
+            connection.bytes_out += size
+            try:
+                sent = connection.transport.send(data)
+            except OSError:
+                sent = 0
+            if sent != size:
+                connection.transport.write(data[sent:])
             if connection.paused and connection.transport.buffered() > self._limit:
                 connection.state = State.CLOSING
                 connection.transport.close(4410, "too much unread")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from hubbub.errors import BadMessage, Conflict, ProtocolError, error_of
 from hubbub.hub.audience import Audience, seal
@@ -29,42 +29,23 @@ _OPEN_KINDS = frozenset({"room", "topic"})
 Outcome = Callable[[Position | ProtocolError], None]
 
 
-class Publication:
-    """A message on its way into a log, and who waits for its acknowledgement."""
+class Publication(Struct, eq=False):
+    """A message on its way into a log, and who waits for its acknowledgement.
 
-    __slots__ = (
-        "audience",
-        "body",
-        "channel",
-        "key",
-        "message",
-        "offset",
-        "outcome",
-        "record",
-        "session",
-    )
+    `body` is the message as it is delivered, but for its offset; `record` is what the log keeps. The ack of a
+    `session`'s message goes to the connection that it has by then. By its `key` it supersedes earlier records,
+    where the log conflates. `offset` is where it stands, once it is committed.
+    """
 
-    def __init__(
-        self,
-        channel: Channel,
-        message: ApplicationMessage,
-        body: bytes,
-        audience: Audience | None,
-        session: Session | None,
-        outcome: Outcome | None,
-    ) -> None:
-        self.channel = channel
-        self.message = message
-        self.body = body
-        self.offset = 0
-        """Where it stands, once it is committed."""
-        self.audience = audience
-        self.record = body if audience is None else seal(audience, body)
-        self.session = session
-        """Whose message it is: the ack goes to the connection that the session has by then."""
-        self.outcome = outcome
-        self.key = ""
-        """By what it supersedes earlier records, where the log conflates."""
+    channel: Channel
+    message: ApplicationMessage
+    body: bytes
+    record: bytes
+    audience: Audience | None = None
+    session: Session | None = None
+    outcome: Outcome | None = None
+    key: str = ""
+    offset: int = 0
 
 
 class Publishing:
@@ -80,23 +61,26 @@ class Publishing:
         session = connection.session
         assert session is not None
         channel = published_channel(message)
-        if channel.kind == "doc":
+        kind = channel.kind
+        if kind == "doc":
             raise Conflict("not_found", "documents are not enabled on this server", field="channel")
-        if verdict is not None or channel.kind not in _OPEN_KINDS:
+        if verdict is not None or kind not in _OPEN_KINDS:
             require(verdict, session.user, "publish", channel)
-        if channel.kind == "room":
+        if kind == "room":
             room = hub.rooms.require_member(channel.id, session)
             if room.muted:
                 hub.rooms.require_voice(room, session.user.name)
         message.timestamp = hub.wall_ms()
-        message.offset = UNSET
-        message.version = UNSET
+        message.offset = message.version = UNSET
         if hub.catalog.is_ephemeral(message.type):
             self._pass_on(channel, message, connection)
             return
         body = hub.wire.encode_record(message)
-        audience = Audience(groups=(channel.id,)) if channel.kind == "group" else None
-        self.add(Publication(channel, message, body, audience, session, None))
+        if kind == "group":
+            audience = Audience(groups=(channel.id,))
+            self.add(Publication(channel, message, body, seal(audience, body), audience, session))
+        else:
+            self.add(Publication(channel, message, body, body, None, session))
 
     def publish(
         self,
@@ -116,10 +100,11 @@ class Publishing:
                 outcome(Position("", 0))
             return
         body = self._hub.wire.encode_record(message)
-        self.add(Publication(channel, message, body, audience, None, outcome))
+        self.add(Publication(channel, message, body, seal(audience, body), audience, None, outcome))
 
     def add(self, publication: Publication) -> None:
-        publication.key = self._hub.rules.key_of(publication.channel, publication.message)
+        if self._hub.rules.conflates:
+            publication.key = self._hub.rules.key_of(publication.channel, publication.message)
         self._pending.append(publication)
         self._hub.wake()
 

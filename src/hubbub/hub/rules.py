@@ -22,7 +22,7 @@ class ChannelRules:
     def __init__(self, rules: Sequence[ChannelSettings]) -> None:
         self._rules = tuple(rules)
         self._known: dict[str, ChannelSettings] = {}
-        self._conflates = any(rule.overrun == "conflate" for rule in rules)
+        self.conflates = any(rule.overrun == "conflate" for rule in rules)
 
     def of(self, log: str) -> ChannelSettings:
         if not self._rules:
@@ -37,8 +37,6 @@ class ChannelRules:
 
     def key_of(self, channel: Channel, message: ApplicationMessage) -> str:
         """By what a record supersedes those before it; empty where nothing is conflated."""
-        if not self._conflates:
-            return ""
         rule = self.of(channel.log)
         if rule.overrun != "conflate":
             return ""

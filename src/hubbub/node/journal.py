@@ -92,9 +92,10 @@ class LogJournal:
 
     def _committed(self, batch: list[Publication], results: Sequence[Appended | Refused]) -> None:
         publishing = self._hub.publishing
+        committed = publishing.committed
         for publication, result in zip(batch, results, strict=True):
             if isinstance(result, Appended):
-                publishing.committed(publication, result.epoch, result.offset, result.repeated)
+                committed(publication, result.epoch, result.offset, result.repeated)
             else:
                 publishing.refused(publication, result.code, result.reason)
 

@@ -70,6 +70,13 @@ class Assembler:
         """
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             check_reserved_bits(frame, self._deflate)
+        elif frame.fin and frame.msg_type == TEXT and self._joined is None and frame.payload_size <= self._limit:
+            # Nearly every message: a whole, plain text.
+            self.size = frame.payload_size
+            try:
+                return frame.get_payload_as_utf8_text()
+            except UnicodeDecodeError:
+                raise Violation(1007, "text is not UTF-8") from None
         kind = frame.msg_type
         if kind == CONTINUATION:
             if frame.rsv1:
@@ -81,11 +88,6 @@ class Assembler:
         if frame.fin:
             self._check_size(frame.payload_size, frame.rsv1)
             self.size = frame.payload_size
-            if is_text and not frame.rsv1:
-                try:
-                    return frame.get_payload_as_utf8_text()
-                except UnicodeDecodeError:
-                    raise Violation(1007, "text is not UTF-8") from None
             return self._finish(frame.get_payload_as_bytes(), is_text, frame.rsv1)
         self._is_text = is_text
         self._compressed = frame.rsv1

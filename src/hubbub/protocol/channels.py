@@ -19,25 +19,24 @@ _KINDS: frozenset[str] = frozenset({"room", "topic", "user", "group", "doc"})
 
 
 class Channel(NamedTuple):
-    """A destination. `log` is where its records stand: `text` itself but for topics and groups."""
+    """A destination. `log` is where its records stand: `text` itself but for topics and groups.
+
+    `json` is `text` as JSON, ready for frames.
+    """
 
     text: str
     kind: Kind
     id: str
     log: str
     is_pattern: bool
-
-    @property
-    def json(self) -> bytes:
-        """`text` as JSON."""
-        return _to_json(self.text)
+    json: bytes
 
 
 @lru_cache(maxsize=8192)
 def parse_channel(text: str) -> Channel:
     """The channel that `text` names. Raises `BadMessage` (`invalid_channel`)."""
     if text == "all":
-        return Channel(text, "all", "", "all", False)
+        return Channel(text, "all", "", "all", False, _to_json(text))
     kind, colon, name = text.partition(":")
     if not colon or kind not in _KINDS:
         raise _invalid("a channel is all, room:ID, topic:a.b, user:ID, group:ID or doc:ID")
@@ -45,8 +44,8 @@ def parse_channel(text: str) -> Channel:
     if kind == "topic":
         return _parse_topic(text, name)
     if kind == "group":
-        return Channel(text, "group", name, "all", False)
-    return Channel(text, kind, name, text, False)  # type: ignore[arg-type]
+        return Channel(text, "group", name, "all", False, _to_json(text))
+    return Channel(text, kind, name, text, False, _to_json(text))  # type: ignore[arg-type]
 
 
 def check_id(name: str) -> None:
@@ -84,7 +83,7 @@ def _parse_topic(text: str, name: str) -> Channel:
             raise _invalid("the first segment of a topic is literal")
         if segment == "**" and place != len(segments) - 1:
             raise _invalid("`**` only stands last")
-    return Channel(text, "topic", name, f"topic:{segments[0]}", "*" in name)
+    return Channel(text, "topic", name, f"topic:{segments[0]}", "*" in name, _to_json(text))
 
 
 def topic_matches(pattern: str, topic: str) -> bool:

@@ -7,7 +7,7 @@ delivered message is encoded once for each profile that somebody listens with, n
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ SUBPROTOCOLS = {"hubbub.json": "json", "hubbub.protobuf": "protobuf"}
 
 
 _to_json = msgspec.json.Encoder().encode
+_epoch_json = lru_cache(maxsize=1024)(_to_json)
 
 
 class Profile(Struct, frozen=True, eq=False):
@@ -93,7 +94,7 @@ class Wire:
         if profile.codec != "json":
             ack = AckMessage(message_id=message_id, channel=channel.text, offset=offset, epoch=epoch)
             return self.frame(profile, ack)
-        given = (message_id.encode(), channel.json, offset, _to_json(epoch))
+        given = (message_id.encode(), channel.json, offset, _epoch_json(epoch))
         return _frame(profile, b'{"type":"ack","messageId":"%b","channel":%b,"offset":%d,"epoch":%b}' % given)
 
     def delivery_frame(self, profile: Profile, record: bytes, offset: int, message: Message | None) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from hubbub.errors import BadMessage
 from hubbub.hub.connection import Connection, State
@@ -32,6 +33,7 @@ class Conversation:
     __slots__ = (
         "_codec",
         "_connection",
+        "_decode",
         "_gate",
         "_greeting",
         "_hub",
@@ -49,6 +51,7 @@ class Conversation:
         self._gate = gate
         self._codec = codec
         self._transport = transport
+        self._decode: Callable[[Any], Message] = hub.wire.json.decode if codec == "json" else hub.wire.protobuf.decode
         self._connection: Connection = hub.connect(transport, profile_of(codec, deflate=deflate))
         self._greeting: Greeting | None = Greeting(hub, gate, upgrade, self._connection)
         self._inbox: deque[Message] | None = None
@@ -83,7 +86,7 @@ class Conversation:
             self._transport.close(1003, f"hubbub.{self._codec} has other frames")
             return
         try:
-            message = self._hub.wire.decode(connection.profile, data)
+            message = self._decode(data)
         except BadMessage as error:
             self._hub.outbox.send_error(connection, error)
             return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from functools import partial
 
 from picows import WSTransport
 
@@ -13,19 +15,26 @@ CLOSE_TIMEOUT = 3.0
 """Seconds that a peer has to answer a close frame."""
 
 
-def _ignore(frames: bytes) -> None:
+def _ignore(frames: bytes) -> int:
     """Nothing goes out after a close frame."""
+    return len(frames)
 
 
 class PicowsTransport:
     """Implements `hubbub.ports.Transport` over one upgraded picows connection."""
 
-    __slots__ = ("_is_closing", "_timeout", "_ws", "write")
+    __slots__ = ("_is_closing", "_send_now", "_timeout", "_ws", "send")
 
     def __init__(self, ws: WSTransport) -> None:
         self._ws = ws
-        # The socket's own method: this is the hot path. Replaced when the connection is closing.
-        self.write: Callable[[bytes], object] = ws.underlying_transport.write
+        # Straight to the socket, without a Python call between: this is the hot path. The descriptor is this
+        # connection's own until `release`, which comes before it is closed.
+        self._send_now: Callable[[bytes], int] = partial(
+            os.write, ws.underlying_transport.get_extra_info("socket").fileno()
+        )
+        if ws.underlying_transport.get_extra_info("sslcontext") is not None:
+            self._send_now = self._send_later
+        self.send: Callable[[bytes], int] = self._send_now
         self._is_closing = False
         self._timeout: asyncio.TimerHandle | None = None
 
@@ -38,6 +47,19 @@ class PicowsTransport:
     @property
     def is_closing(self) -> bool:
         return self._is_closing
+
+    def write(self, frames: bytes, /) -> None:
+        if not self._is_closing:
+            self._ws.underlying_transport.write(frames)
+            if self.buffered():
+                self.send = self._send_later
+
+    def _send_later(self, frames: bytes) -> int:
+        """Behind what the socket has not taken yet."""
+        if not self.buffered():
+            self.send = self._send_now
+        self._ws.underlying_transport.write(frames)
+        return len(frames)
 
     def ping(self, payload: bytes) -> None:
         self.write(server_frame(PING, payload))
@@ -75,7 +97,7 @@ class PicowsTransport:
 
     def _silence(self) -> None:
         self._is_closing = True
-        self.write = _ignore
+        self.send = self._send_now = _ignore
 
     def buffered(self) -> int:
         return self._ws.underlying_transport.get_write_buffer_size()

@@ -21,6 +21,10 @@ class RecordingTransport:
         if self.closed is None:
             self.writes.append(frames)
 
+    def send(self, frames: bytes) -> int:
+        self.write(frames)
+        return len(frames)
+
     def ping(self, payload: bytes) -> None:
         self.pings += 1
 
