@@ -26,7 +26,7 @@ from hubbub.hub.permissions import Action
 from hubbub.hub.users import User
 from hubbub.hub.watch import ConnectionStatistics, HubStatistics
 from hubbub.node.node import Node
-from hubbub.ports import Log, Sessions
+from hubbub.ports import Directory, Log, Sessions
 from hubbub.protocol.building import build_message
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import ApplicationMessage, Message
@@ -56,6 +56,7 @@ class Hubbub:
         *,
         log: Log | None = None,
         sessions: Sessions | None = None,
+        directory: Directory | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
         **named: Any,
@@ -73,7 +74,8 @@ class Hubbub:
             JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
         )
         store = log or MemoryLog(retention=retention_of(self.settings), memory=self.settings.memory_limit)
-        self._server = Server(Node(self.settings, Wire(self.catalog), store, sessions, clock=clock, wall=wall))
+        node = Node(self.settings, Wire(self.catalog), store, sessions, directory, clock=clock, wall=wall)
+        self._server = Server(node)
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)
         self._tasks: set[asyncio.Task[Any]] = set()

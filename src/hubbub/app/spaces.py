@@ -61,12 +61,12 @@ class RoomSpace:
 
     def mute(self, user: str, id: str) -> None:
         room = self._hub.rooms.get(id)
-        room.muted.add(self._hub.rooms.require_target(room, user))
+        self._hub.rooms.mute(room, self._hub.rooms.require_target(room, user))
         self._hub.tell(user, System(f"you were muted in {room.name}", "warning"), room.channel)
 
     def unmute(self, user: str, id: str) -> None:
         room = self._hub.rooms.get(id)
-        room.muted.discard(self._hub.rooms.require_target(room, user))
+        self._hub.rooms.unmute(room, self._hub.rooms.require_target(room, user))
         self._hub.tell(user, System(f"you were unmuted in {room.name}", "info"), room.channel)
 
 

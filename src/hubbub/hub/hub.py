@@ -83,7 +83,7 @@ class Hub:
         self.membership = Membership(
             self, presence_limit=settings.presence_limit, max_subscriptions=settings.max_subscriptions
         )
-        self.rooms = Rooms(capacity=settings.room_capacity, are_open=settings.rooms_are_open)
+        self.rooms = Rooms(capacity=settings.room_capacity, are_open=settings.rooms_are_open, vault=lambda: self.vault)
         for room in settings.rooms:
             self.rooms.create(room.id, name=room.name, capacity=room.capacity, metadata=dict(room.metadata))
         self.groups = Groups(self.membership.group_changed)

@@ -108,10 +108,10 @@ class Requests:
         if command.action == "kick":
             hub.kick(room, user, f"{by} removed you from {room.name}")
         elif command.action == "mute":
-            room.muted.add(user)
+            hub.rooms.mute(room, user)
             hub.tell(user, System(f"{by} muted you in {room.name}", "warning"), room.channel)
         else:
-            room.muted.discard(user)
+            hub.rooms.unmute(room, user)
             hub.tell(user, System(f"{by} unmuted you in {room.name}", "info"), room.channel)
 
     def _subscribe(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hubbub.errors import Conflict, Denied
 from hubbub.hub.session import Session
+from hubbub.hub.vault import NoVault, RoomFacts, Vault
 from hubbub.protocol.channels import check_id
 
 
@@ -17,7 +19,7 @@ class Room:
     to be no members any more, and will be again when they come back.
     """
 
-    __slots__ = ("absent", "capacity", "creator", "id", "members", "metadata", "muted", "name", "permanent")
+    __slots__ = ("absent", "capacity", "creator", "id", "is_kept", "members", "metadata", "muted", "name", "permanent")
 
     def __init__(
         self,
@@ -38,6 +40,8 @@ class Room:
         self.members: dict[str, set[Session]] = {}
         self.absent: set[Session] = set()
         self.muted: set[str] = set()
+        self.is_kept = False
+        """Whether something of it is kept beyond this process."""
 
     @property
     def channel(self) -> str:
@@ -56,7 +60,10 @@ class Room:
 class Rooms:
     """All rooms of this hub. Every method is one of the lesson's, and raises a typed error."""
 
-    def __init__(self, *, capacity: int, are_open: bool) -> None:
+    def __init__(self, *, capacity: int, are_open: bool, vault: Callable[[], Vault] = NoVault) -> None:
+        """`vault` says who keeps rooms beyond this process."""
+        self._vault = vault
+        self._remembered: dict[str, RoomFacts] = {}
         self._rooms: dict[str, Room] = {}
         self._of_user: dict[str, dict[str, Room]] = {}
         self._capacity = capacity
@@ -76,6 +83,10 @@ class Rooms:
             raise Conflict("already_exists", f"room {id} exists", field="channel")
         room = Room(id, name=name, capacity=capacity or self._capacity, metadata=metadata)
         self._rooms[id] = room
+        known = self._remembered.pop(id, None)
+        if known is not None:
+            room.muted |= known.muted
+            room.is_kept = True
         return room
 
     def get(self, id: str) -> Room:
@@ -91,6 +102,29 @@ class Rooms:
     def remove(self, room: Room) -> None:
         """Forgets the room; its sessions must have left."""
         self._rooms.pop(room.id, None)
+        self._vault().forget_room(room)
+
+    def mute(self, room: Room, user: str) -> None:
+        room.muted.add(user)
+        self._vault().touch_room(room)
+
+    def unmute(self, room: Room, user: str) -> None:
+        room.muted.discard(user)
+        self._vault().touch_room(room)
+
+    def recall(self, id: str, facts: RoomFacts) -> None:
+        """What an earlier process knew of a room, which may come back with its members."""
+        room = self._rooms.get(id)
+        if room is None:
+            self._remembered[id] = facts
+        else:
+            room.muted |= facts.muted
+            room.is_kept = True
+
+    def forget_unused(self) -> list[str]:
+        """The rooms of an earlier process that nobody came back to are no more: returns their ids."""
+        forgotten, self._remembered = list(self._remembered), {}
+        return forgotten
 
     def all(self) -> list[Room]:
         return list(self._rooms.values())
@@ -114,8 +148,7 @@ class Rooms:
         if room is None:
             if not self._are_open:
                 raise Conflict("not_found", f"there is no room {id}", field="channel")
-            room = Room(id, capacity=self._capacity, creator=user, permanent=False)
-            self._rooms[id] = room
+            room = self._open(id, user)
         if session in room.members.get(user, ()) or session in room.absent:
             raise Conflict("already_joined", f"this session is in room {id}", field="channel")
         if user not in room.members and len(room.members) >= room.capacity:
@@ -136,7 +169,7 @@ class Rooms:
         """A session that was kept elsewhere comes back soon: it is as one that is away."""
         room = self._rooms.get(id)
         if room is None:
-            room = self._rooms[id] = Room(id, capacity=self._capacity, permanent=False)
+            room = self._open(id, None)
         session.rooms[id] = room
         room.absent.add(session)
 
@@ -152,6 +185,18 @@ class Rooms:
             return False
         room.absent.add(session)
         return self._take_out(room, session)
+
+    def _open(self, id: str, creator: str | None) -> Room:
+        """A room that is there while somebody is in it. One that comes back has its creator and its mutes."""
+        known = self._remembered.pop(id, None)
+        if known is not None:
+            creator = known.creator
+        room = self._rooms[id] = Room(id, capacity=self._capacity, creator=creator, permanent=False)
+        if known is not None:
+            room.muted |= known.muted
+            room.is_kept = True
+        self._vault().touch_room(room)
+        return room
 
     def _add(self, room: Room, session: Session) -> bool:
         user = session.user.name

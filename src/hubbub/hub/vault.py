@@ -1,4 +1,4 @@
-"""Sessions beyond this process: what the hub asks of whoever keeps them, and what is kept of each."""
+"""Sessions and rooms beyond this process: what the hub asks of whoever keeps them, and what is kept of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hubbub.protocol.payloads import Position
 from hubbub.protocol.versions import HIGHEST, parse_version
 
 if TYPE_CHECKING:
-    from hubbub.hub.rooms import Rooms
+    from hubbub.hub.rooms import Room, Rooms
 
 
 class Vault(Protocol):
@@ -33,6 +33,14 @@ class Vault(Protocol):
         """A session that is not here; None when nobody keeps it."""
         ...
 
+    def touch_room(self, room: Room) -> None:
+        """Who made the room, or who is muted in it, has changed."""
+        ...
+
+    def forget_room(self, room: Room) -> None:
+        """The room ended."""
+        ...
+
 
 class NoVault:
     """For hubs whose sessions end with the process."""
@@ -43,6 +51,21 @@ class NoVault:
 
     def load(self, digest: bytes, then: Callable[[Session | None], None]) -> None:
         then(None)
+
+    def touch_room(self, room: Room) -> None: ...
+
+    def forget_room(self, room: Room) -> None: ...
+
+
+class RoomFacts(Struct, frozen=True, omit_defaults=True):
+    """What of a room has to outlive the process: who may moderate it, and who may not speak."""
+
+    creator: str | None = None
+    muted: frozenset[str] = frozenset()
+
+
+def facts_of(room: Room) -> RoomFacts:
+    return RoomFacts(room.creator, frozenset(room.muted))
 
 
 class _RestState(Struct, omit_defaults=True):

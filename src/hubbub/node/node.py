@@ -12,7 +12,7 @@ from hubbub.config import Settings
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.node.journal import LogJournal
 from hubbub.node.vault import SessionVault
-from hubbub.ports import Log, Sessions
+from hubbub.ports import Directory, Log, Sessions
 from hubbub.protocol.wire import Wire
 
 log = logging.getLogger("hubbub.node")
@@ -29,25 +29,32 @@ class Node:
         wire: Wire,
         store: Log,
         sessions: Sessions | None = None,
+        directory: Directory | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
     ) -> None:
-        """Without `sessions` they end with the process. `clock` in seconds, `wall` in milliseconds since 1970."""
+        """Without `sessions` they end with the process, and with them what `directory` keeps of rooms.
+
+        `clock` is in seconds, `wall` in milliseconds since 1970.
+        """
         self.settings = settings
         self.hub = Hub(settings, wire, self._wake, clock=clock, wall=wall)
-        self._store = store
-        self._sessions = sessions
+        self._stores = [store for store in (sessions, directory, store) if store is not None]
         self._journal = self.hub.journal = LogJournal(self.hub, store)
         self._vault: SessionVault | None = None
         if sessions is not None:
-            self._vault = self.hub.vault = SessionVault(self.hub, sessions)
+            self._vault = self.hub.vault = SessionVault(self.hub, sessions, directory)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: asyncio.TimerHandle | None = None
+        self._ending: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Turns are taken from now on, also for what was published before."""
         self._loop = asyncio.get_running_loop()
+        if self._vault is not None:
+            await self._vault.recall()
+            self._ending = self._loop.call_later(self.settings.session_ttl, self._vault.forget_unused)
         self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
         self._loop.call_soon(self._turn)
 
@@ -59,13 +66,14 @@ class Node:
 
     async def stop(self) -> None:
         """Keeps every session, and closes the stores."""
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for timer in (self._sweep, self._ending):
+            if timer is not None:
+                timer.cancel()
         await self._journal.settle()
         if self._vault is not None:
             await self._vault.settle()
-        for store in (self._sessions, self._store):
-            closed = store.close() if store is not None else None
+        for store in self._stores:
+            closed = store.close()
             if isawaitable(closed):
                 await closed
 

@@ -1,21 +1,28 @@
-"""Keeps sessions in a `Sessions` store, so that they outlive this process."""
+"""Keeps sessions in a `Sessions` store, and what is to be known of rooms in a `Directory`, beyond this process."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from hubbub.hub.session import Session
-from hubbub.hub.vault import revive, snapshot
-from hubbub.ports import SessionRecord, Sessions
+from hubbub.hub.vault import RoomFacts, facts_of, revive, snapshot
+from hubbub.ports import Directory, SessionRecord, Sessions
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
+    from hubbub.hub.rooms import Room
+
+T = TypeVar("T")
+
+_ROOM = "room:"
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(RoomFacts).decode
 
 log = logging.getLogger("hubbub.sessions")
 
@@ -23,9 +30,10 @@ log = logging.getLogger("hubbub.sessions")
 class SessionVault:
     """Implements `hubbub.hub.vault.Vault`. Changes are collected over a turn; a session is saved once for it."""
 
-    def __init__(self, hub: Hub, store: Sessions) -> None:
+    def __init__(self, hub: Hub, store: Sessions, directory: Directory | None = None) -> None:
         self._hub = hub
         self._store = store
+        self._directory = directory
         self._touched: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,6 +52,31 @@ class SessionVault:
             self._start(self._load_later(digest, found, then))
         else:
             then(self._revived(digest, found))
+
+    async def recall(self) -> None:
+        """Reads what an earlier process knew of rooms."""
+        if self._directory is None:
+            return
+        for name in await answer(self._directory.names(_ROOM)):
+            value = await answer(self._directory.get(name))
+            if value is not None:
+                self._hub.rooms.recall(name.removeprefix(_ROOM), _decode(value))
+
+    def forget_unused(self) -> None:
+        """Nobody came back to these rooms of an earlier process, and by now nobody can."""
+        for id in self._hub.rooms.forget_unused():
+            if self._directory is not None:
+                self._wait_for(self._directory.delete(_ROOM + id))
+
+    def touch_room(self, room: Room) -> None:
+        # What configuration says of a room need not be kept, and is not, but who is muted in it.
+        if self._directory is not None and (room.creator is not None or room.muted or room.is_kept):
+            room.is_kept = True
+            self._wait_for(self._directory.put(_ROOM + room.id, _encode(facts_of(room))))
+
+    def forget_room(self, room: Room) -> None:
+        if self._directory is not None and room.is_kept:
+            self._wait_for(self._directory.delete(_ROOM + room.id))
 
     def flush(self) -> None:
         """Saves what changed in this turn."""
@@ -104,3 +137,8 @@ class SessionVault:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def answer(result: T | Awaitable[T]) -> T:
+    """What a store said, at once or later."""
+    return await result if isawaitable(result) else result

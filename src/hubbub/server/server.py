@@ -53,10 +53,15 @@ class Server:
         """Listens, unless it is told not to. Raises `ConfigurationError` when the address cannot be had."""
         self._gate = gate
         self._pages = Pages(self.hub.catalog, self._health)
-        if listen:
+        await self.node.start()
+        if not listen:
+            return
+        try:
             await self._listen()
-            log.info("listening on %s", self.url)
-        self.node.start()
+        except ConfigurationError:
+            await self.node.stop()
+            raise
+        log.info("listening on %s", self.url)
 
     def attach(self, transport: Transport, *, codec: str = "json", token: str | None = None) -> Conversation:
         """Joins a peer that came another way than over this server's port; what it says goes to what is returned."""
