@@ -132,7 +132,10 @@ class Hubbub:
         return handler
 
     def middleware(self, function: F) -> F:
-        """Registers `async middleware(context, message, call_next)` around every message, the first outermost."""
+        """Registers `async middleware(context, message, call_next)` around every message, the first outermost.
+
+        But for pings and acknowledgements, which clients send by themselves.
+        """
         self.middlewares.append(function)
         return function
 

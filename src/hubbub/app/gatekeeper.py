@@ -16,7 +16,7 @@ from hubbub.hub.connection import Connection
 from hubbub.hub.permissions import Action
 from hubbub.hub.requests import action_of
 from hubbub.hub.users import User
-from hubbub.protocol.messages import AckMessage, ApplicationMessage, Message, UnknownMessage
+from hubbub.protocol.messages import AckMessage, ApplicationMessage, Message, PingMessage, UnknownMessage
 from hubbub.protocol.payloads import Hello
 from hubbub.protocol.versions import check_supported
 from hubbub.protocol.wire import message_version
@@ -29,6 +29,10 @@ log = logging.getLogger("hubbub.app")
 
 Next = Callable[[Message], Awaitable[None]]
 Middleware = Callable[[Context, Message, Next], Awaitable[None]]
+
+
+_UPKEEP = frozenset({PingMessage, AckMessage})
+"""What clients send by themselves, to keep the connection: no business of the application's."""
 
 
 class Gatekeeper:
@@ -58,7 +62,7 @@ class Gatekeeper:
 
     def intercept(self, connection: Connection, message: Message) -> Awaitable[None] | None:
         app = self._app
-        if self._is_open:
+        if self._is_open or type(message) in _UPKEEP:
             app.hub.receive(connection, message)
             return None
         router = app.router
