@@ -19,6 +19,7 @@ from hubbub.delivery.attempts import FailedAttempts
 from hubbub.errors import BadMessage, Denied, InternalError, ProtocolError
 from hubbub.hub.audience import Audience
 from hubbub.hub.awaiting import Awaiting
+from hubbub.hub.beginning import Beginning
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.connection import Connection, State, Transport
 from hubbub.hub.feed import Delivery, Feed, Listener
@@ -117,48 +118,31 @@ class Hub:
         profile: Profile,
         client: dict[str, Any],
         message_id: str | None = None,
+        then: Callable[[], None] = lambda: None,
     ) -> Session:
-        """The peer said hello and is this user: its session begins. `client` is what it says of itself."""
+        """The peer said hello and is this user: its session begins. `client` is what it says of itself.
+
+        `then` is called when it has its welcome, or never will.
+        """
         session, id = self.sessions.begin(user, connection, client)
         connection.profile = profile
         connection.session = session
-        connection.state = State.OPEN
         session.version = profile.version
-        self.feeds.meet(session)
-
-        def opened(feed: Feed | None) -> None:
-            if not is_attached(session, connection):
-                return
-            if feed is None:
-                self.close(connection, 1013, "the log is unavailable")
-                return
-            reader = self.feeds.enter(feed, session)
-            self.journal.head(session.inbox_log, lambda head: greet(Position(feed.epoch, reader.sent), head))
-
-        def greet(all_head: Position, inbox_head: Position | None) -> None:
-            if not is_attached(session, connection):
-                return
-            positions = {"all": all_head}
-            if inbox_head is not None:
-                session.inbox = positions[session.inbox_log] = inbox_head
-            self.vault.touch(session)
-            message = WelcomeMessage(
-                session_id=id,
-                connection_id=connection.id,
-                version=str(profile.version),
-                payload=Welcome(
-                    user=user.name,
-                    node=self.settings.node_name,
-                    heartbeat_ms=int(self.settings.ping_interval * 1000),
-                    limits=self._limits(),
-                    positions=positions,
-                ),
-            )
-            if message_id is not None:
-                message.message_id = message_id
-            self.outbox.send(connection, message)
-
-        self.feeds.open("all", opened)
+        welcome = WelcomeMessage(
+            session_id=id,
+            connection_id=connection.id,
+            version=str(profile.version),
+            payload=Welcome(
+                user=user.name,
+                node=self.settings.node_name,
+                heartbeat_ms=int(self.settings.ping_interval * 1000),
+                limits=self._limits(),
+                positions={},
+            ),
+        )
+        if message_id is not None:
+            welcome.message_id = message_id
+        Beginning(self, session, connection, welcome, then).run()
         return session
 
     def restore(

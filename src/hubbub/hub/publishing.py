@@ -125,10 +125,12 @@ class Publishing:
                     if feed.epoch:
                         hub.begin_anew(feed, epoch, offset)
                     feed.epoch = epoch
-                if not feed.fresh:
-                    hub.fresh.append(feed)
-                publication.offset = offset
-                feed.fresh.append(publication)
+                # A feed that was opened while this was on its way may have begun after it already.
+                if offset > feed.flushed:
+                    if not feed.fresh:
+                        hub.fresh.append(feed)
+                    publication.offset = offset
+                    feed.fresh.append(publication)
         if publication.session is not None:
             connection = publication.session.connection
             if connection is not None and connection.state is State.OPEN:

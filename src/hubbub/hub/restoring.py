@@ -89,7 +89,7 @@ class Restoration:
     def _finish(self) -> None:
         session, connection = self._session, self._connection
         # All logs were located, but it may be for nobody.
-        if not self._is_over and is_attached(session, connection):
+        if not self._is_over and is_attached(session, connection) and connection.state is State.OPENING:
             connection.state = State.OPEN
             # What it left while its logs were being opened it does not read any more.
             wanted = session.logs()

@@ -66,11 +66,12 @@ class Greeting:
         result = self._gate.authenticate(self._upgrade, hello)
         if isawaitable(result):
             return self._guarded(message, self._greet_later(message, hello, result))
-        self._welcome(message, hello, result)
-        return None
+        return self._welcome(message, hello, result)
 
     async def _greet_later(self, message: Message, hello: Hello, result: Awaitable[User]) -> None:
-        self._welcome(message, hello, await result)
+        welcomed = self._welcome(message, hello, await result)
+        if welcomed is not None:
+            await welcomed
 
     async def _guarded(self, message: Message, work: Awaitable[None]) -> None:
         try:
@@ -83,14 +84,16 @@ class Greeting:
             log.exception("the greeting of connection %s failed", self._connection.id)
             refuse(self._hub, self._connection, message, InternalError())
 
-    def _welcome(self, message: Message, hello: Hello, user: User) -> None:
+    def _welcome(self, message: Message, hello: Hello, user: User) -> Awaitable[None] | None:
         connection = self._connection
         if connection.state is not State.OPENING:
-            return
+            return None
         profile = profile_of(connection.profile.codec, _negotiated(message), connection.profile.deflate)
         client: dict[str, Any] = {} if hello.profile is UNSET else hello.profile
         message_id = None if self.is_implicit or message.message_id is UNSET else message.message_id
-        self._hub.welcome(connection, user, profile, client, message_id)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hub.welcome(connection, user, profile, client, message_id, lambda: _settle(done, None))
+        return None if done.done() else done
 
     # --- Coming back -----------------------------------------------------------------------------------
 
