@@ -23,7 +23,7 @@ class WhimsicalLog:
     """Each answer takes some turns of the loop; a read says what was true at any time of them."""
 
     def __init__(self, rng: random.Random) -> None:
-        self._inner = MemoryLog()
+        self.inner = MemoryLog()
         self._rng = rng
 
     async def _wait(self) -> None:
@@ -32,24 +32,24 @@ class WhimsicalLog:
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Any]:
         await self._wait()
-        results = self._inner.append(batch)
+        results = self.inner.append(batch)
         await self._wait()
         return results
 
     async def read(self, log: str, **query: Any) -> Page:
         await self._wait()
-        page = self._inner.read(log, **query)
+        page = self.inner.read(log, **query)
         await self._wait()
         return page
 
     async def head(self, log: str) -> Position:
         await self._wait()
-        head = self._inner.head(log)
+        head = self.inner.head(log)
         await self._wait()
         return head
 
     def forget(self, session: str) -> None:
-        self._inner.forget(session)
+        self.inner.forget(session)
 
     def close(self) -> None: ...
 
@@ -81,72 +81,79 @@ class Listener:
                 self.positions[message.channel] = message.offset
 
 
-@pytest.mark.parametrize("seed", range(60))
-async def test_everything_from_the_position_that_was_told_comes_once_and_in_order(seed: int) -> None:
-    rng = random.Random(seed)
-    world = World()
-    store = WhimsicalLog(rng)
-    journal = world.hub.journal = LogJournal(world.hub, store)
-    listeners: list[Listener] = []
-    published: dict[str, int] = {}
+class Scenario:
+    """Sessions that begin, join, break off and return, while everything is published to."""
 
-    def count(channel: str) -> Any:
-        def settle(outcome: Any) -> None:
-            published[channel] = outcome.offset
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.world = World()
+        self.store = WhimsicalLog(self.rng)
+        self.journal = self.world.hub.journal = LogJournal(self.world.hub, self.store)
+        self.listeners: list[Listener] = []
+        self.published: dict[str, int] = {}
 
-        return settle
+    def act(self) -> None:
+        choice = self.rng.random()
+        known = [one for one in self.listeners if one.begun]
+        if choice < 0.1 or not known:
+            self._hello(f"u{self.rng.randrange(3)}")
+        elif choice < 0.25:
+            self._join(self.rng.choice(known).peer)
+        elif choice < 0.4:
+            self._break_off(self.rng.choice(known))
+        else:
+            channels = ("room:den", "room:den", "all", "user:u0", "user:u1", "user:u2")
+            self._publish(self.rng.choice(channels))
 
-    def hello(name: str) -> None:
+    def _hello(self, name: str) -> None:
         transport = RecordingTransport()
         profile = profile_of("json")
-        connection = world.hub.connect(transport, profile)
-        world.hub.welcome(connection, User(name), profile, {})
-        listeners.append(Listener(Peer(world, connection, transport)))
+        connection = self.world.hub.connect(transport, profile)
+        self.world.hub.welcome(connection, User(name), profile, {})
+        self.listeners.append(Listener(Peer(self.world, connection, transport)))
 
-    def publish(channel: str) -> None:
-        fields = {"messageId": f"{rng.getrandbits(32):08x}-0000-0000-0000-000000000000", "timestamp": 1, "sender": "s"}
-        message = world.wire.json.convert({"type": "text", "channel": channel, "payload": {"content": "x"}, **fields})
-        world.hub.publish(message, None, count(channel))
+    def _join(self, peer: Peer) -> None:
+        session = peer.connection.session
+        if session is not None and "den" not in session.rooms:
+            value = {"messageId": "00000000-0000-0000-0000-000000000000", "timestamp": 1, "sender": peer.user}
+            value |= {"type": "command", "channel": "room:den", "payload": {"action": "join"}}
+            self.world.hub.receive(peer.connection, self.world.wire.json.convert(value))
 
-    def act() -> None:
-        choice = rng.random()
-        known = [one for one in listeners if one.begun]
-        if choice < 0.1 or not known:
-            hello(f"u{rng.randrange(3)}")
-        elif choice < 0.25:
-            one = rng.choice(known)
-            if one.peer.connection.session is not None and "den" not in one.peer.connection.session.rooms:
-                fields = {"messageId": "00000000-0000-0000-0000-000000000000", "timestamp": 1}
-                join = {"type": "command", "channel": "room:den", "payload": {"action": "join"}, **fields}
-                sender = one.peer.user
-                world.hub.receive(one.peer.connection, world.wire.json.convert({**join, "sender": sender}))
-        elif choice < 0.4:
-            one = rng.choice(known)
-            one.take()
-            world.hub.disconnect(one.peer.connection)
-            one.begun = False
-            positions = {log.replace(":", "_"): Position(world_epoch(), at) for log, at in one.positions.items()}
-            one.peer = world.restore(one.peer, **positions)
-        else:
-            publish(rng.choice(("room:den", "room:den", "all", "user:u0", "user:u1", "user:u2")))
+    def _break_off(self, one: Listener) -> None:
+        one.take()
+        self.world.hub.disconnect(one.peer.connection)
+        one.begun = False
+        epoch = self.store.inner.head("all").epoch
+        positions = {log.replace(":", "_"): Position(epoch, at) for log, at in one.positions.items()}
+        one.peer = self.world.restore(one.peer, **positions)
 
-    def world_epoch() -> str:
-        return store._inner.head("all").epoch
+    def _publish(self, channel: str) -> None:
+        def settle(outcome: Any) -> None:
+            self.published[channel] = outcome.offset
 
+        id = f"{self.rng.getrandbits(32):08x}-0000-0000-0000-000000000000"
+        value = {"type": "text", "messageId": id, "timestamp": 1, "sender": "s", "channel": channel}
+        message = self.world.wire.json.convert({**value, "payload": {"content": "x"}})
+        self.world.hub.publish(message, None, settle)
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_everything_from_the_position_that_was_told_comes_once_and_in_order(seed: int) -> None:
+    scenario = Scenario(seed)
     for _ in range(150):
-        act()
-        for _ in range(rng.choice((0, 0, 1, 3))):
-            world.settle()
+        scenario.act()
+        for _ in range(scenario.rng.choice((0, 0, 1, 3))):
+            scenario.world.settle()
             await asyncio.sleep(0)
-        for one in listeners:
+        for one in scenario.listeners:
             one.take()
     for _ in range(20):
-        world.settle()
-        await journal.settle()
-    for one in listeners:
+        scenario.world.settle()
+        await scenario.journal.settle()
+    for one in scenario.listeners:
         one.take()
         assert one.begun
         session = one.peer.connection.session
         assert session is not None
         for log in session.logs():
-            assert one.positions.get(log, 0) == published.get(log, 0), (log, one.peer.user)
+            assert one.positions.get(log, 0) == scenario.published.get(log, 0), (log, one.peer.user)

@@ -34,7 +34,7 @@ from hubbub.hub.restoring import Restoration
 from hubbub.hub.rooms import Room, Rooms
 from hubbub.hub.rules import ChannelRules
 from hubbub.hub.session import Session
-from hubbub.hub.sessions import Sessions, is_attached
+from hubbub.hub.sessions import Sessions
 from hubbub.hub.users import User
 from hubbub.hub.vault import NoVault, Vault
 from hubbub.hub.watch import Watch
