@@ -142,9 +142,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigurationError("jwt", "set either secret (HS256) or public_key (RS256)")
         if self.jwt is not None and self.jwt.secret and len(self.jwt.secret.encode()) < 32:
             raise ConfigurationError("jwt.secret", "must have at least 32 bytes (RFC 7518 section 3.2)")
-        if self.log != "memory" and not self.log.removeprefix("sqlite:///").strip("/"):
-            raise ConfigurationError("log", "name the file: sqlite:///path/to/file")
-        if self.log != "memory" and not self.log.startswith("sqlite:///"):
+        if self.log != "memory" and not (self.log.startswith("sqlite:") and self.log_path.strip("/")):
             raise ConfigurationError("log", f"{self.log!r}: say memory or sqlite:///path/to/file")
         ids = [room.id for room in self.rooms]
         if len(ids) != len(set(ids)):
@@ -153,6 +151,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def rooms_are_open(self) -> bool:
         return self.anonymous if self.open_rooms is None else self.open_rooms
+
+    @property
+    def log_path(self) -> str:
+        """The file that `log` names: absolute in `sqlite:///path/to/file`, relative in `sqlite:file`."""
+        path = self.log.removeprefix("sqlite:")
+        return "/" + path.lstrip("/") if path.startswith("//") else path
 
     @property
     def node_name(self) -> str:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from hubbub.app.retention import retention_of
+from hubbub.app.stores import retention_of
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.config import Settings
 from hubbub.hub.connection import Connection

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 
 from hubbub.app.authentication import Authenticate, Authentication, JwtAuthentication
 from hubbub.app.gatekeeper import Gatekeeper, Middleware
-from hubbub.app.retention import retention_of
 from hubbub.app.routing import MessageRouter
 from hubbub.app.spaces import GroupSpace, RoomSpace
+from hubbub.app.stores import open_stores
 from hubbub.app.subscriptions import subscribe
-from hubbub.backends.memory.log import MemoryLog
 from hubbub.config import Settings
 from hubbub.errors import ConfigurationError, ProtocolError
 from hubbub.hub.audience import Audience
@@ -46,23 +45,27 @@ Authorizer = Callable[[User, Action, str], Awaitable[bool | None] | bool | None]
 class Hubbub:
     """A hub with its server, rooms, groups and handlers.
 
-    Settings come as one `Settings`, or by name: `Hubbub(anonymous=True, port=9000)`. Register message types and
-    handlers first; then `run()` in a script, or `async with app.serve():` beside other asyncio code.
+    Settings come as one `Settings`, or by name: `Hubbub(anonymous=True, port=9000)`. `log` is a setting too
+    (`sqlite:///path/to/file`, which is opened here), or a store of your own, with `sessions` and `directory` if they
+    are to outlive the process. Register message types and handlers first; then `run()` in a script, or
+    `async with app.serve():` beside other asyncio code.
     """
 
     def __init__(
         self,
         settings: Settings | None = None,
         *,
-        log: Log | None = None,
+        log: Log | str | None = None,
         sessions: Sessions | None = None,
         directory: Directory | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
         **named: Any,
     ) -> None:
-        if settings is not None and named:
+        if settings is not None and (named or isinstance(log, str)):
             raise ConfigurationError("settings", "give one Settings or settings by name, not both")
+        if isinstance(log, str):
+            named["log"] = log
         self.settings = settings or Settings(**named)
         self.catalog = Catalog()
         self.router = MessageRouter()
@@ -73,8 +76,9 @@ class Hubbub:
         self._authenticate: Authenticate | None = (
             JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
         )
-        store = log or MemoryLog(retention=retention_of(self.settings), memory=self.settings.memory_limit)
-        node = Node(self.settings, Wire(self.catalog), store, sessions, directory, clock=clock, wall=wall)
+        if log is None or isinstance(log, str):
+            log, sessions, directory = open_stores(self.settings, clock, wall)
+        node = Node(self.settings, Wire(self.catalog), log, sessions, directory, clock=clock, wall=wall)
         self._server = Server(node)
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)

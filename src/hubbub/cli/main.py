@@ -42,6 +42,10 @@ def serve(
         bool | None,
         typer.Option("--anonymous/--no-anonymous", help="Let users in without credentials.", show_default=False),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="Where logs and sessions are kept: memory, or sqlite:///path/to/file.  [memory]"),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     verbose: Annotated[bool, typer.Option(help="Log at debug level.")] = False,
 ) -> None:
@@ -50,7 +54,7 @@ def serve(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    settings = load_settings(config, host=host, port=port, anonymous=anonymous)
+    settings = load_settings(config, host=host, port=port, anonymous=anonymous, log=log)
     hub = Hubbub(settings)
     register_typing(hub)
 
