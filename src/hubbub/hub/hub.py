@@ -7,6 +7,7 @@ publications to the journal, delivers what was committed, and writes once to eve
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -99,6 +100,8 @@ class Hub:
         self.publishing = Publishing(self)
         self.watch = Watch(self, settings)
         self._handlers = Requests(self).handlers
+        self._run = secrets.token_hex(4)
+        """Tells this process's connections from those of others that share its stores."""
         self._next_connection = 1
         self._next_listener = 1
 
@@ -106,7 +109,7 @@ class Hub:
 
     def connect(self, transport: Transport, profile: Profile) -> Connection:
         """A socket was upgraded. Nothing is known of the peer yet."""
-        connection = Connection(f"c{self._next_connection}", transport, profile, self.clock())
+        connection = Connection(f"{self._run}-{self._next_connection}", transport, profile, self.clock())
         self._next_connection += 1
         self.connections[connection.id] = connection
         return connection

@@ -69,12 +69,11 @@ class MemoryLog:
             return self._store(item, now)
         # UUIDs compare without case.
         message_id = item.message_id.lower()
-        window = self._seen.open(item.session, now)
-        first = self._seen.find(window, message_id, now)
+        first = self._seen.find(item.session, message_id, now)
         if first is not None:
             return Appended(first.epoch, first.offset, True)
         result = self._store(item, now)
-        self._seen.put(window, message_id, result, now)
+        self._seen.put(item.session, message_id, result, now)
         return result
 
     def _store(self, item: Append, now: float) -> Appended:
