@@ -77,12 +77,21 @@ class Node:
             if isawaitable(closed):
                 await closed
 
+    def kill(self) -> None:
+        """Stops at once, as a crash would: nothing is brought to its end, saved or closed."""
+        self._loop = None
+        for timer in (self._sweep, self._ending):
+            if timer is not None:
+                timer.cancel()
+
     def _wake(self) -> None:
-        # Before the start nothing can be waiting for an answer.
+        # Before the start nothing can be waiting for an answer, and after a crash nothing is.
         if self._loop is not None:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
+        if self._loop is None:
+            return
         self.hub.turn()
         if self._vault is not None:
             self._vault.flush()

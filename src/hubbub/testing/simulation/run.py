@@ -1,0 +1,162 @@
+"""One simulation: a plan is played, then faults end, everything gets time to arrive, and the checker looks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import logging
+import random
+import time
+
+from msgspec import Struct
+
+from hubbub.testing.loop import Stuck, VirtualLoop
+from hubbub.testing.network import Network
+from hubbub.testing.simulation.checker import Acknowledged, Heard, check, is_complete
+from hubbub.testing.simulation.people import Program, become, finish
+from hubbub.testing.simulation.plan import Happening, Plan, make_plan
+from hubbub.testing.simulation.server import SimulatedServer
+from hubbub.testing.simulation.witness import Truth
+
+SETTLING = 300.0
+"""Seconds that everything has to arrive after the last fault: retransmissions and timeouts included."""
+
+_TAIL = 60
+"""Lines of the story that a result keeps."""
+
+
+class Result(Struct, frozen=True):
+    """What came of a seed. `digest` is the same for the same story; `virtual` and `real` are seconds."""
+
+    seed: int
+    violations: list[str]
+    digest: str
+    tail: list[str]
+    virtual: float
+    real: float
+    deliveries: int
+
+
+class Run:
+    """What everyone in one simulation shares."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.loop = asyncio.get_running_loop()
+        self.network = Network(plan.seed, delay=plan.delay)
+        self.truth = Truth()
+        self.heard: list[Heard] = []
+        self.acknowledged: list[Acknowledged] = []
+        self.is_settling = False
+        self.story: list[str] = []
+        self._began = self.loop.time()
+        self._shift = 0
+        self._rng = random.Random(f"faults/{plan.seed}")
+        self.server = SimulatedServer(self.network, plan.settings, plan.storage, self.truth, self.wall)
+
+    def wall(self) -> int:
+        """Milliseconds since 1970, on a clock that jumps."""
+        return 1_700_000_000_000 + int(self.loop.time() * 1000) + self._shift
+
+    def note(self, line: str) -> None:
+        self.story.append(f"{self.loop.time() - self._began:10.4f} {line}")
+
+    def begun(self, heard: Heard) -> None:
+        self.note(f"{heard.who} reads {heard.channel.text} from record {heard.start} on")
+        self.heard.append(heard)
+
+    def ended(self, heard: Heard) -> None:
+        """A subscription that was ended with an error is held to nothing after it."""
+        self.heard.remove(heard)
+
+    async def play(self) -> list[str]:
+        """The whole plan. Returns the violations."""
+        await self.server.start()
+        programs = [Program(self, person) for person in self.plan.people]
+        for program in programs:
+            await program.start()
+        for happening in self.plan.happenings:
+            await asyncio.sleep(max(0.0, self._began + happening.at - self.loop.time()))
+            await self._happen(happening)
+        await asyncio.sleep(max(0.0, self._began + self.plan.duration - self.loop.time()))
+        self.note("faults end")
+        self.is_settling = True
+        found = await self._settle(programs)
+        for program in programs:
+            await program.stop()
+        await self.server.stop()
+        return found
+
+    async def _settle(self, programs: list[Program]) -> list[str]:
+        found = []
+        if not await finish([program.publisher for program in programs], SETTLING):
+            found.append("a publish never ended")
+        await become(lambda: all(is_complete(self.truth, heard) for heard in self.heard), SETTLING)
+        for program in programs:
+            for reader in program.readers:
+                if reader.done() and not reader.cancelled() and reader.exception() is not None:
+                    found.append(f"a reader failed: {reader.exception()!r}")
+        return found + check(self.truth, self.heard, self.acknowledged)
+
+    async def _happen(self, happening: Happening) -> None:
+        self.note(f"--- {happening.fault} {happening.size:.2f}")
+        size = happening.size
+        if happening.fault == "restart":
+            await self.server.stop()
+            await self._come_back(size)
+        elif happening.fault == "crash":
+            self.server.crash(silently=size < 0.3)
+            await self._come_back(size)
+        elif happening.fault == "refuse":
+            self.network.refuse(1 + 20 * size)
+        elif happening.fault == "clock":
+            self._shift += int((size - 0.5) * 4_000_000)
+        elif links := self.network.alive():
+            link = self._rng.choice(links)
+            if happening.fault == "cut":
+                link.cut()
+            elif happening.fault == "stall":
+                link.stall(1 + 30 * size)
+            elif happening.fault == "slow":
+                link.slow_down(0.05 + 1.5 * size)
+            else:
+                link.swallow(up=happening.fault != "swallow_down", down=happening.fault != "swallow_up")
+
+    async def _come_back(self, size: float) -> None:
+        await asyncio.sleep(0.1 + 10 * size)
+        await self.server.start()
+        self.note("the server is back")
+
+
+def simulate(seed: int) -> Result:
+    """Plays the plan of a seed. What it finds is the same every time."""
+    logging.getLogger("hubbub").setLevel(logging.CRITICAL)
+    plan = make_plan(seed)
+    began = time.perf_counter()
+    violations: list[str]
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(horizon=100_000)) as runner:
+        run: Run | None = None
+
+        async def play() -> list[str]:
+            nonlocal run
+            run = Run(plan)
+            return await run.play()
+
+        try:
+            violations = runner.run(play())
+        except Stuck as stuck:
+            violations = [f"it got stuck: {stuck}"]
+        assert run is not None
+        virtual = runner.get_loop().time() - 1000.0
+    run.server.discard()
+    story = run.story
+    digest = hashlib.sha256("\n".join(story).encode()).hexdigest()[:16]
+    deliveries = sum(len(heard.events) for heard in run.heard)
+    real = time.perf_counter() - began
+    return Result(seed, violations, digest, story[-_TAIL:] if violations else [], virtual, real, deliveries)
+
+
+def tune() -> None:
+    """For many seeds in one process: most of what a run makes is gone with it."""
+    gc.set_threshold(50_000, 20, 50)
