@@ -3,9 +3,9 @@
 import hubbub
 
 NAMES = """
-BadMessage Catalog Client Command ConfigurationError Conflict ConnectionClosed Context Data Denied File Hubbub
-HubbubError Image InternalError JwtSettings Message MessagesMissed OutcomeUnknown Position ProtocolError RoomSettings
-Settings Subscription Text Transfer TryLater Upgrade User connect load_settings
+BadMessage Catalog Client ClientOptions Command ConfigurationError Conflict ConnectionClosed ConnectionState Context
+Data Denied File Hubbub HubbubError Image InternalError JwtSettings Listener Message MessagesMissed OutcomeUnknown
+Position ProtocolError RoomSettings Settings Subscription Text Transfer TryLater Upgrade User connect load_settings
 """.split()
 
 

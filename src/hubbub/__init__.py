@@ -4,6 +4,9 @@ from hubbub.app.application import Hubbub
 from hubbub.app.context import Context
 from hubbub.client.client import Client
 from hubbub.client.connecting import connect
+from hubbub.client.events import ConnectionState
+from hubbub.client.listening import Listener
+from hubbub.client.options import ClientOptions
 from hubbub.client.subscription import Subscription
 from hubbub.config import JwtSettings, RoomSettings, Settings, load_settings
 from hubbub.delivery.pieces import Transfer
@@ -30,10 +33,12 @@ __all__ = [
     "BadMessage",
     "Catalog",
     "Client",
+    "ClientOptions",
     "Command",
     "ConfigurationError",
     "Conflict",
     "ConnectionClosed",
+    "ConnectionState",
     "Context",
     "Data",
     "Denied",
@@ -43,6 +48,7 @@ __all__ = [
     "Image",
     "InternalError",
     "JwtSettings",
+    "Listener",
     "Message",
     "MessagesMissed",
     "OutcomeUnknown",

@@ -2,56 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
 
-from hubbub.client.requests import PendingRequests
-from hubbub.client.socket import Socket
+from hubbub.client.assembly import Parts
+from hubbub.client.events import ConnectionState
+from hubbub.client.listening import Callback, Listener, Missed
+from hubbub.client.options import ClientOptions
 from hubbub.client.subscription import Subscription
-from hubbub.delivery.pieces import PieceJoiner, cut
-from hubbub.errors import BadMessage, ConnectionClosed, HubbubError, MessagesMissed, error_of
+from hubbub.delivery.link import Quality
+from hubbub.delivery.pieces import cut
+from hubbub.errors import BadMessage
 from hubbub.protocol import messages
-from hubbub.protocol.building import build_message
-from hubbub.protocol.channels import Channel, parse_channel
-from hubbub.protocol.messages import AckMessage, Message
-from hubbub.protocol.payloads import AckDetails, Command, History, Position, Presence, Welcome
-from hubbub.protocol.wire import Profile, Wire
+from hubbub.protocol.channels import parse_channel
+from hubbub.protocol.messages import Message
+from hubbub.protocol.payloads import AckDetails, Position, Presence, Welcome
 
 log = logging.getLogger("hubbub.client")
 
-EVENTS = ("presence", "system", "subscribed", "unsubscribed", "error", "gap", "close")
-
 
 class Client:
-    """One connection to a hub, made by `connect`. Every method raises typed errors.
+    """One session with a hub, made by `connect`. It comes back by itself when its connection is lost.
 
-    `ProtocolError` (and its subclasses) is what the server answered, `OutcomeUnknown` says that the connection
-    or the patience ended before an answer, `ConnectionClosed` that there is no connection any more.
+    Every method raises typed errors: a `ProtocolError` is what the server answered, `OutcomeUnknown` says that
+    something was sent and nobody can say what became of it, `ConnectionClosed` that there will be no connection
+    any more. Without a connection for now, everything waits for the next one: `asyncio.timeout` bounds that.
     """
 
-    def __init__(self, wire: Wire, profile: Profile, *, patience: float = 15.0) -> None:
-        self._wire = wire
-        self._profile = profile
-        self._socket: Socket | None = None
-        self._requests = PendingRequests(patience)
-        self._subscriptions: list[Subscription] = []
-        self._full: set[Subscription] = set()
-        self._server_ids: dict[str, str] = {}
-        self._joined: set[str] = set()
-        self._seen: dict[str, int] = {}
-        self._pieces = PieceJoiner()
-        self._callbacks: dict[str, list[Callable[[Any], None]]] = {}
-        self._welcomed: asyncio.Future[messages.WelcomeMessage] | None = None
-        self._closed: ConnectionClosed | None = None
-        self.user = ""
-        self.connection_id = ""
-        self.welcome: Welcome | None = None
+    def __init__(self, url: str, options: ClientOptions | None = None) -> None:
+        """Needs a running loop. `start` follows, and in the end `close`. Raises `ConfigurationError`."""
+        self._parts = Parts(url, options or ClientOptions(), self.handle_migration)
+
+    async def start(self, *, background: bool = False) -> None:
+        """Connects. In the background it returns at once, and attempts go on until one succeeds.
+
+        Otherwise raises what the first attempt fails with: `Denied`, `ConnectionClosed`, `OSError`.
+        """
+        await self._parts.link.start(background=background)
 
     # --- Messages --------------------------------------------------------------------------------------
 
@@ -63,60 +53,85 @@ class Client:
         type: str | None = None,
         metadata: dict[str, Any] | None = None,
         message_id: str | None = None,
+        important: bool = False,
     ) -> Position:
         """Publishes, and returns the message's position once the server's log has it.
 
-        `payload` is a payload object, a text for short, or with `type` a dict.
+        `payload` is a payload object, a text for short, or with `type` a dict. Order is kept; without a
+        connection it waits for one, and an `important` message does not wait for the next attempt, nor for a
+        better link. Raises `TryLater` (`too_many_pending`) when too many wait: nothing is kept of it then.
+        After `OutcomeUnknown` the caller decides: nothing is sent again behind its back.
         """
-        message = build_message(
-            self._wire,
-            payload,
-            type=type,
-            channel=channel,
-            sender=self.user,
-            timestamp=time.time_ns() // 1_000_000,
-            metadata=metadata,
-            message_id=message_id or str(uuid.uuid4()),
+        message = self._parts.composer.publication(
+            channel, payload, type=type, metadata=metadata, message_id=message_id
         )
-        ack = await self._ask(message)
-        offset = 0 if ack.offset is UNSET else ack.offset
-        epoch = ack.epoch if isinstance(ack, AckMessage) and ack.epoch is not UNSET else ""
-        return Position(epoch, offset)
+        return await self._parts.publishing.publish(message, important=important)
 
     async def send_data(self, channel: str, content: bytes, mime_type: str) -> Position:
         """Publishes a large content in pieces, one after the other; returns the last one's position."""
         position = Position("", 0)
+        transfer = self._parts.composer.new_id()
         for piece in cut(content, mime_type):
+            piece.transfer_id = transfer
             position = await self.publish(channel, piece)
         return position
 
-    def subscribe(self, channel: str) -> Subscription:
+    def subscribe(self, channel: str, *, ack: bool = False, position: Position | None = None) -> Subscription:
         """Messages of a room (joined if need be), a topic or pattern, one's own inbox, or `all`.
 
-        Pieces of large contents are joined: such a message's payload is a `Transfer`.
+        With `ack` the server is told what was processed, and delivers the rest again after a loss; it sends at
+        most 256 messages ahead. `position` is where to begin, if the channel is not read yet. Pieces of large
+        contents are joined: such a message's payload is a `Transfer`. Raises `BadMessage`.
         """
-        return Subscription(self, parse_channel(channel))
+        found = parse_channel(channel)
+        if (ack or position is not None) and found.kind not in ("room", "topic"):
+            raise BadMessage("invalid_channel", "acks and positions are for rooms and topics", field="channel")
+        return Subscription(self._parts.openings, found, ack=ack, position=position)
 
-    async def join(self, room: str, *, position: Position | None = None) -> AckDetails:
-        """Joins a room, from its log's head or after a position. The answer has its members."""
-        details = await self._command(room, "join", position=position)
-        self._joined.add(room)
-        if position is not None and details.offset is not UNSET:
-            self._seen[parse_channel(room).log] = details.offset
-        return details
+    async def listen(
+        self,
+        channel: str,
+        callback: Callback,
+        *,
+        ack: bool = False,
+        position: Position | None = None,
+        on_missed: Missed | None = None,
+    ) -> Listener:
+        """Calls back with every message, one after the other; the callback may be a coroutine function.
+
+        A message is processed, and with `ack` acknowledged, when the callback has returned. `on_missed` is told
+        of messages that will not come. Stop it with the listener's `stop`. Raises as `Subscription.begin` does.
+        """
+        subscription = self.subscribe(channel, ack=ack, position=position)
+        await subscription.begin()
+        return Listener(subscription, callback, on_missed)
+
+    # --- Rooms -----------------------------------------------------------------------------------------
+
+    async def join(self, room: str, *, position: Position | None = None, ack: bool = False) -> AckDetails:
+        """Joins a room, from its log's head or after a position. The answer has its members.
+
+        With `ack` what the room's subscriptions have processed is acknowledged.
+        """
+        return await self._parts.memberships.join(room, position=position, ack=ack)
 
     async def leave(self, room: str) -> None:
-        await self._command(room, "leave")
-        self._joined.discard(room)
+        await self._parts.memberships.leave(room)
 
     async def mute(self, room: str, user: str) -> None:
-        await self._command(room, "mute", user)
+        await self._moderate(room, "mute", user)
 
     async def unmute(self, room: str, user: str) -> None:
-        await self._command(room, "unmute", user)
+        await self._moderate(room, "unmute", user)
 
     async def kick(self, room: str, user: str) -> None:
-        await self._command(room, "kick", user)
+        await self._moderate(room, "kick", user)
+
+    async def members(self, room: str) -> list[str]:
+        """The users in a room that one is in."""
+        answer = await self._parts.requests.ask(self._parts.composer.presence(room), repeatable=True)
+        payload = answer.payload
+        return payload.members if isinstance(payload, Presence) and payload.members else []
 
     async def history(
         self,
@@ -127,245 +142,79 @@ class Client:
         limit: int | None = None,
     ) -> list[Message]:
         """Messages of a channel, ascending: the newest, or with `after` the oldest after it; at most 300."""
-        query = History()
-        if after is not None:
-            query.after = after
-        if before is not None:
-            query.before = before
-        if limit is not None:
-            query.limit = limit
-        answer = await self._ask(messages.HistoryMessage(channel=channel, payload=query))
+        query = self._parts.composer.history(channel, after=after, before=before, limit=limit)
+        answer = await self._parts.requests.ask(query, repeatable=True)
         found = answer.messages if isinstance(answer, messages.HistoryMessage) else UNSET
         return [] if found is UNSET else found
 
-    async def members(self, room: str) -> list[str]:
-        """The users in a room that one is in."""
-        answer = await self._ask(messages.PresenceMessage(channel=room))
-        payload = answer.payload
-        return payload.members if isinstance(payload, Presence) and payload.members else []
+    # --- The connection --------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where the connection stands."""
+        return self._parts.link.state
+
+    @property
+    def user(self) -> str:
+        """The name that the server knows this session by; before the first welcome, the one that was asked for."""
+        return self._parts.session.user
+
+    @property
+    def connection_id(self) -> str:
+        return self._parts.session.connection_id
+
+    @property
+    def welcome(self) -> Welcome | None:
+        """What the server said when the session began."""
+        return self._parts.session.welcome
+
+    @property
+    def quality(self) -> Quality:
+        """How good the link is: `good`, `slow` or `bad`, judged every 5 s by its round trip."""
+        return self._parts.link.quality
+
+    @property
+    def round_trip(self) -> float | None:
+        """The smoothed round trip in seconds; None before the first measurement."""
+        return self._parts.link.round_trip
+
+    def on(self, event: str, callback: Callable[[Any], None]) -> Callable[[], None]:
+        """Calls back for every event of a kind; what is returned takes the callback away again.
+
+        `state` (a `ConnectionState`), `presence`, `system`, `subscribed`, `unsubscribed` (messages), `error` (an
+        error that answers nothing), `gap` (`MessagesMissed`), `gave_up` and `close` (`ConnectionClosed`: there will
+        be no other connection).
+        """
+        return self._parts.events.on(event, callback)
 
     async def ping(self) -> float:
         """The round trip to the hub and back, in seconds."""
-        began = time.monotonic()
-        await self._ask(messages.PingMessage())
-        return time.monotonic() - began
+        return await self._parts.ping()
 
-    def on(self, event: str, callback: Callable[[Any], None]) -> None:
-        """Calls back for every `presence`, `system`, `subscribed`, `unsubscribed`, `error`, `gap` or `close`."""
-        if event not in EVENTS:
-            raise ValueError(f"{event!r}: events are {', '.join(EVENTS)}")
-        self._callbacks.setdefault(event, []).append(callback)
+    async def refresh(self, token: str) -> None:
+        """Proves anew who one is, before the old token expires. Raises `Denied`."""
+        await self._parts.refresh(token)
+
+    def wake(self) -> None:
+        """Tries to reconnect at once, as when the machine is online again; does nothing while connected."""
+        self._parts.link.wake()
+
+    def handle_migration(self, message: messages.MigrateMessage) -> None:
+        """The server asks to go on at another address: a seam for make before break (docs/protocol.md, 4.1).
+
+        Whoever overrides it opens `payload.url` after `delay_ms`, restores the session with `ticket` there, and
+        publishes nothing meanwhile; `session_restored` there ends the old connection with 1000. For now it is
+        ignored: whenever the server ends the connection, the client comes back as from any other end.
+        """
+        log.debug("a migration to %s is ignored", message.payload.url)
 
     async def close(self) -> None:
-        """Says goodbye and waits until the connection has ended."""
-        if self._socket is None:
-            return
-        self._socket.close()
-        try:
-            async with asyncio.timeout(3):
-                await self._socket.wait_closed()
-        except TimeoutError:
-            self._socket.abort()
+        """Says goodbye and waits until the connection has ended. Everyone who waits gets a typed error.
 
-    # --- Made by `connect` -----------------------------------------------------------------------------
+        What is on disk and was not sent stays there for the next client with this `outbox_path`.
+        """
+        self._parts.acks.flush()
+        await self._parts.link.close()
 
-    async def greet(self, socket: Socket, hello: messages.HelloMessage) -> None:
-        """Says hello and waits for the welcome. Raises `Denied`, `ConnectionClosed`."""
-        self._socket = socket
-        self._welcomed = asyncio.get_running_loop().create_future()
-        self._send(hello)
-        welcome = await self._welcomed
-        self.welcome = welcome.payload
-        self.user = welcome.payload.user
-        self.connection_id = welcome.connection_id
-        for name, position in welcome.payload.positions.items():
-            self._seen[name] = position.offset
-
-    def received(self, data: str | bytes) -> None:
-        """One message from the socket."""
-        try:
-            message = self._wire.decode(self._profile, data)
-        except BadMessage as error:
-            # A newer server may have types that this client does not know.
-            log.debug("ignored a message: %s", error)
-            return
-        handler = _HANDLERS.get(type(message))
-        if handler is not None:
-            handler(self, message)
-        elif isinstance(message, messages.ApplicationMessage):
-            self._deliver(message)
-
-    def lost(self, reason: ConnectionClosed) -> None:
-        """The connection ended."""
-        self._closed = reason
-        self._requests.fail(reason)
-        if self._welcomed is not None and not self._welcomed.done():
-            self._welcomed.set_exception(reason)
-        for subscription in self._subscriptions:
-            subscription.finish(reason)
-        self._tell("close", reason)
-
-    # --- Made by subscriptions -------------------------------------------------------------------------
-
-    async def open_subscription(self, subscription: Subscription) -> None:
-        channel = subscription.channel
-        self._subscriptions.append(subscription)
-        try:
-            if self._closed is not None:
-                raise self._closed
-            if channel.kind == "room" and channel.text not in self._joined:
-                await self.join(channel.text)
-            elif channel.kind == "topic" and channel.text not in self._server_ids:
-                answer = await self._ask(messages.SubscribeMessage(channel=channel.text))
-                details = answer.payload
-                if isinstance(details, AckDetails) and details.subscription_id is not UNSET:
-                    self._server_ids[channel.text] = details.subscription_id
-        except BaseException:
-            self._subscriptions.remove(subscription)
-            raise
-
-    async def close_subscription(self, subscription: Subscription) -> None:
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
-        self.relieve(subscription)
-        channel = subscription.channel
-        if self._closed is not None or any(s.channel == channel for s in self._subscriptions):
-            return
-        if channel.kind == "topic" and self._server_ids.pop(channel.text, None) is not None:
-            await self._ask(messages.UnsubscribeMessage(channel=channel.text))
-
-    def relieve(self, subscription: Subscription) -> None:
-        """The subscription's queue has room again."""
-        if subscription in self._full:
-            self._full.discard(subscription)
-            if not self._full and self._socket is not None:
-                self._socket.resume_reading()
-
-    # --- Inside ----------------------------------------------------------------------------------------
-
-    def _deliver(self, message: messages.ApplicationMessage) -> None:
-        channel = self._fresh(message)
-        if channel is None:
-            return
-        if isinstance(message, messages.DataMessage) and message.payload is not UNSET:
-            try:
-                transfer = self._pieces.add(message.sender, message.payload, time.monotonic())
-            except BadMessage as error:
-                self._tell("error", error)
-                return
-            if transfer is None:
-                return
-            message.payload = transfer  # type: ignore[assignment]
-        self._spread(message, lambda subscription: subscription.wants(message))
-
-    def _fresh(self, message: Message) -> Channel | None:
-        """The message's channel, None for one that was had before."""
-        if message.channel is UNSET:
-            return None
-        channel = parse_channel(message.channel)
-        if message.offset is not UNSET:
-            if message.offset <= self._seen.get(channel.log, 0):
-                return None
-            self._seen[channel.log] = message.offset
-        return channel
-
-    def _spread(self, item: Message | HubbubError, wanted: Callable[[Subscription], bool]) -> None:
-        for subscription in self._subscriptions:
-            if wanted(subscription) and subscription.put(item) and subscription not in self._full:
-                if not self._full and self._socket is not None:
-                    self._socket.pause_reading()
-                self._full.add(subscription)
-
-    def _gap(self, message: messages.GapMessage) -> None:
-        gap = message.payload
-        name = str(message.channel)
-        self._seen[name] = max(gap.to, self._seen.get(name, 0))
-        missed = MessagesMissed(name, gap.start, gap.to, gap.reason)
-        self._spread(missed, lambda subscription: subscription.channel.log == name)
-        self._tell("gap", missed)
-
-    def _answered(self, message: Message) -> None:
-        if message.message_id is not UNSET:
-            self._requests.answer(message.message_id, message)
-
-    def _presence(self, message: messages.PresenceMessage) -> None:
-        if message.message_id is UNSET:
-            self._tell("presence", message)
-        else:
-            self._answered(message)
-
-    def _refused(self, message: messages.ErrorMessage) -> None:
-        details: Any = message.payload
-        given: Mapping[str, Any] = {}
-        if details is not UNSET:
-            given = {
-                "field": details.field or None,
-                "retry_after_ms": details.retry_after_ms or None,
-            }
-        id = None if message.message_id is UNSET else message.message_id
-        error = error_of(message.code, message.reason, message_id=id, **given)
-        if self._welcomed is not None and not self._welcomed.done():
-            self._welcomed.set_exception(error)
-        elif id is None or not self._requests.answer(id, error):
-            log.warning("the server says %s", error)
-            self._tell("error", error)
-
-    def _welcome(self, message: messages.WelcomeMessage) -> None:
-        if self._welcomed is not None and not self._welcomed.done():
-            self._welcomed.set_result(message)
-
-    def _unsubscribed(self, message: messages.UnsubscribedMessage) -> None:
-        self._joined.discard(str(message.channel))
-        self._tell("unsubscribed", message)
-
-    def _tell(self, event: str, value: object) -> None:
-        for callback in self._callbacks.get(event, ()):
-            try:
-                callback(value)
-            except Exception:
-                log.exception("a callback of %s failed", event)
-
-    async def _command(
-        self, room: str, action: Any, target: str | None = None, position: Position | None = None
-    ) -> AckDetails:
-        payload = Command(action=action)
-        if target is not None:
-            payload.target = target
-        if position is not None:
-            payload.position = position
-        message = messages.CommandMessage(
-            message_id=str(uuid.uuid4()),
-            timestamp=time.time_ns() // 1_000_000,
-            sender=self.user,
-            channel=parse_channel(room).text,
-            payload=payload,
-        )
-        answer = await self._ask(message)
-        return answer.payload if isinstance(answer.payload, AckDetails) else AckDetails()
-
-    async def _ask(self, message: Message) -> Message:
-        if self._closed is not None:
-            raise self._closed
-        if message.message_id is UNSET:
-            message.message_id = str(uuid.uuid4())
-        return await self._requests.ask(str(message.message_id), lambda: self._send(message))
-
-    def _send(self, message: Message) -> None:
-        if self._socket is None:
-            raise ConnectionClosed(1006, "not connected")
-        body = self._wire.body(self._profile, message)
-        self._socket.send(body, is_text=self._profile.codec == "json")
-
-
-_HANDLERS: dict[type[Message], Callable[[Client, Any], None]] = {
-    messages.AckMessage: Client._answered,
-    messages.PongMessage: Client._answered,
-    messages.HistoryMessage: Client._answered,
-    messages.PresenceMessage: Client._presence,
-    messages.ErrorMessage: Client._refused,
-    messages.WelcomeMessage: Client._welcome,
-    messages.GapMessage: Client._gap,
-    messages.SystemMessage: lambda client, message: client._tell("system", message),
-    messages.SubscribedMessage: lambda client, message: client._tell("subscribed", message),
-    messages.UnsubscribedMessage: Client._unsubscribed,
-}
+    async def _moderate(self, room: str, action: Any, user: str) -> None:
+        await self._parts.requests.ask(self._parts.composer.command(room, action, target=user))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from hubbub.errors import ConnectionClosed
 from hubbub.protocol.assembly import Assembler, Violation, close_answer
@@ -29,10 +29,13 @@ class Socket(WSListener):
         self._deflate = deflate
         self._assembler = Assembler(_MAX_MESSAGE, deflate)
         self._transport: WSTransport
+        self._is_connected = False
         self._closed: ConnectionClosed | None = None
 
     def send(self, data: bytes, *, is_text: bool) -> None:
         """Sends one message; does nothing once the connection is closing."""
+        if self._closed is not None:
+            return
         kind = WSMsgType.TEXT if is_text else WSMsgType.BINARY
         if self._deflate and len(data) >= MIN_SIZE:
             self._transport.send(kind, compress(data), rsv1=True)
@@ -46,7 +49,9 @@ class Socket(WSListener):
             self._transport.send(WSMsgType.CLOSE, code.to_bytes(2, "big") + reason.encode()[:120])
 
     def abort(self) -> None:
-        self._transport.disconnect(graceful=False)
+        """Ends it without a goodbye."""
+        if self._is_connected:
+            self._transport.disconnect(graceful=False)
 
     async def wait_closed(self) -> None:
         await self._transport.wait_disconnected()
@@ -60,6 +65,7 @@ class Socket(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        self._is_connected = True
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
@@ -96,25 +102,38 @@ async def open_socket(
     on_message: Callable[[str | bytes], None],
     on_closed: Callable[[ConnectionClosed], None],
 ) -> Socket:
-    """Connects and upgrades. Raises `OSError` or picows' `WSError` when that fails."""
+    """Connects and upgrades. Raises `OSError`, or `ConnectionClosed` when there is no WebSocket to be had."""
     headers = {"Sec-WebSocket-Protocol": subprotocol}
     if compression:
         headers["Sec-WebSocket-Extensions"] = _OFFER
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
 
+    made: list[Socket] = []
+
     def make(request: object, response: object) -> Socket:
         extensions = response.headers.get("Sec-WebSocket-Extensions", "")  # type: ignore[attr-defined]
         deflate = "permessage-deflate" in extensions
-        return Socket(on_message, on_closed, deflate=deflate)
+        made.append(Socket(on_message, on_closed, deflate=deflate))
+        return made[0]
 
-    _, socket = await ws_connect(
-        make,
-        url,
-        extra_headers=headers,
-        max_frame_size=_MAX_MESSAGE,
-        websocket_handshake_timeout=10,
-        logger_name="client",
-    )
-    assert isinstance(socket, Socket)
-    return socket
+    try:
+        await ws_connect(
+            make,
+            url,
+            extra_headers=headers,
+            max_frame_size=_MAX_MESSAGE,
+            websocket_handshake_timeout=10,
+            logger_name="client",
+        )
+    except WSError as error:
+        raise ConnectionClosed(1006, f"no WebSocket at {url}: {error}") from error
+    except BaseException:
+        # Given up while it was under way.
+        for socket in made:
+            socket.abort()
+        raise
+    # Not what picows returns: it has forgotten a connection that has ended already, and raises nothing.
+    if not made:
+        raise ConnectionClosed(1006, "the connection ended in its handshake")
+    return made[0]
