@@ -9,16 +9,17 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from hubbub.app.authentication import Authenticate, Authentication, JwtAuthentication
+from hubbub.app.consumers import BatchConsumer, BatchOptions
 from hubbub.app.gatekeeper import Gatekeeper, Middleware
 from hubbub.app.routing import MessageRouter
 from hubbub.app.spaces import GroupSpace, RoomSpace
 from hubbub.app.stores import open_stores
 from hubbub.app.subscriptions import subscribe
 from hubbub.config import Settings
-from hubbub.errors import ConfigurationError, ProtocolError
+from hubbub.errors import ConfigurationError, HubbubError, ProtocolError
 from hubbub.hub.audience import Audience
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.hub.permissions import Action
@@ -83,6 +84,7 @@ class Hubbub:
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._consumers: list[BatchConsumer] = []
 
     @property
     def hub(self) -> Hub:
@@ -152,6 +154,19 @@ class Hubbub:
         """Registers `handler(context)` for every user who left."""
         self.disconnect_handlers.append(handler)
         return handler
+
+    def batch(self, channel: str, **options: Unpack[BatchOptions]) -> Callable[[F], F]:
+        """Registers `process(messages)`, async or not, for what comes in a channel or topic pattern, in batches.
+
+        A batch goes at `size` messages, or `wait` seconds after its first. `BatchConsumer` says what becomes of
+        one that fails, and of messages that come faster than they are processed. Register before the start.
+        """
+
+        def register(process: F) -> F:
+            self._consumers.append(BatchConsumer(self.hub, channel, process, **options))
+            return process
+
+        return register
 
     def authenticate(self, function: F) -> F:
         """Registers `function(upgrade, hello) -> User | None`, async or not: who gets in, and as whom."""
@@ -258,14 +273,24 @@ class Hubbub:
         authentication = Authentication(self._authenticate, anonymous=self.settings.anonymous)
         if self._authenticate is None and not self.settings.anonymous:
             log.warning("nobody can get in: set `anonymous` or `jwt`, or register `authenticate`")
-        await self._server.start(Gatekeeper(self, authentication), listen=listen)
+        try:
+            # Before the server, so that nothing a client publishes comes before their positions.
+            for consumer in self._consumers:
+                await consumer.start()
+            await self._server.start(Gatekeeper(self, authentication), listen=listen)
+        except HubbubError:
+            await self._drain_consumers(0.0)
+            raise
 
     async def stop(self) -> None:
         """Sends what is in flight, says goodbye to every client, and waits for its own handlers."""
-        await self._server.stop()
+        await self._server.stop(lambda: self._drain_consumers(self.settings.drain_timeout))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drain_consumers(self, seconds: float) -> None:
+        await asyncio.gather(*(consumer.drain(seconds) for consumer in self._consumers))
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[Hubbub]:

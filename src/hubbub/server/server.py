@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -94,10 +95,11 @@ class Server:
         shown = "127.0.0.1" if host in ("", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
         return f"http://{shown}:{self.port}"
 
-    async def stop(self) -> None:
+    async def stop(self, finish: Callable[[], Awaitable[None]] | None = None) -> None:
         """Lets no one in any more, sends what is in flight, says 1001 to everyone, and waits for them to go.
 
-        Who has not gone after `drain_timeout` seconds is cut off.
+        Who has not gone after `drain_timeout` seconds is cut off. `finish` is for whoever still reads the log: it is
+        awaited when nobody is connected any more, and then the log is closed.
         """
         if self._stopping:
             return
@@ -113,7 +115,11 @@ class Server:
             connection.transport.abort()
         if self._listening is not None:
             await self._listening.wait_closed()
-        await self.node.stop()
+        try:
+            if finish is not None:
+                await finish()
+        finally:
+            await self.node.stop()
 
     async def _drain(self) -> None:
         await self.node.settle()
