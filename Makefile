@@ -49,6 +49,15 @@ conformance: .venv/ready
 browser: .venv/ready pages browsers
 	$(BIN)/pytest -m slow tests/browser
 
+# The guarantee over real sockets, and over many simulated networks; SEEDS says how many.
+.PHONY: chaos simulate
+chaos: .venv/ready
+	$(BIN)/pytest -m slow tests/chaos
+
+SEEDS ?= 10000
+simulate: .venv/ready
+	$(BIN)/hubbub simulate --seeds $(SEEDS)
+
 # Chromium for the browser tests; without root and apt they skip, and say so.
 .PHONY: browsers
 browsers:

@@ -1,4 +1,4 @@
-"""Makes what the benchmark needs beside Python's packages: two C programs, and Node's packages."""
+"""Makes what the benchmark needs beside Python's packages: the C programs, and Node's packages."""
 
 import shutil
 import subprocess
@@ -7,7 +7,12 @@ from pathlib import Path
 from bench.process import BenchError
 from bench.servers import BENCH, BINARIES, PEERS
 
-PROGRAMS = {"wsload": BENCH / "wsload.c", "cloop": PEERS / "cloop.c"}
+PROGRAMS = {
+    "wsload": BENCH / "wsload.c",
+    "storm": BENCH / "storm.c",
+    "stall": BENCH / "stall.c",
+    "cloop": PEERS / "cloop.c",
+}
 
 
 def _run(words: list[str], cwd: Path) -> None:

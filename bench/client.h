@@ -33,10 +33,10 @@ static inline void write_all(int fd, const void *data, size_t length) {
     }
 }
 
-// Connects and upgrades; returns a blocking socket of which nothing after the server's answer has been read.
-static inline int ws_connect(int port, const char *path, const char *protocol, int patience_seconds) {
+// Connects and asks for the upgrade; returns a blocking socket on which the server's answer is to come.
+static inline int ws_dial(int port, const char *path, const char *protocol, int patience_seconds) {
     char text[8192];
-    int one = 1, got, fd = socket(AF_INET, SOCK_STREAM, 0);
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
     struct timeval patience = {.tv_sec = patience_seconds};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -50,6 +50,13 @@ static inline int ws_connect(int port, const char *path, const char *protocol, i
                           path, port, protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "",
                           protocol ? "\r\n" : "");
     write_all(fd, text, (size_t)length);
+    return fd;
+}
+
+// Connects and upgrades; returns a blocking socket of which nothing after the server's answer has been read.
+static inline int ws_connect(int port, const char *path, const char *protocol, int patience_seconds) {
+    char text[8192];
+    int got, fd = ws_dial(port, path, protocol, patience_seconds);
     // Peek first, so that frames which follow the answer in the same packet stay in the socket for the parser.
     char *end = NULL;
     do {

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,24 +56,26 @@ def _words(frames: Frames, work: Work, port: int, pid: int) -> list[str]:
         words += ["--protocol", frames.protocol]
     if frames.ack:
         words += ["--ack", frames.ack]
+    if frames.confirm:
+        words += ["--confirm", frames.confirm]
     if frames.engine_io:
         words += ["--eio"]
     return words
 
 
 def generate(frames: Frames, work: Work, port: int, pid: int, *more: str) -> dict[str, Any]:
-    """Run the load generator on its own core; returns its report."""
+    """Run the load generator against a server; returns its report."""
+    return run_generator([*_words(frames, work, port, pid), *more])
+
+
+def run_generator(words: Sequence[str], patience: float = PATIENCE_SECONDS) -> dict[str, Any]:
+    """Run a load generator on its own core, at most `patience` seconds; returns its report."""
     with pinned(cores()[1]):
-        process = subprocess.Popen(
-            [*_words(frames, work, port, pid), *more],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        out, complaint = process.communicate(timeout=PATIENCE_SECONDS)
+        out, complaint = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
-        raise BenchError(f"no end after {PATIENCE_SECONDS} s") from None
+        raise BenchError(f"no end after {patience} s") from None
     finally:
         process.kill()
         process.wait()

@@ -9,69 +9,90 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from bench.report import Run
-from bench.servers import Server
+from bench.servers import Kind
 from bench.stats import Spread
+from bench.trials import TRIALS
 from bench.workloads import IDLE
 
 COLOURS = {"hub": "#1565c0", "same": "#7b9cc4", "least": "#c9ccd1", "limit": "#8d6e63"}
 LEGEND = {
     "hub": "hubbub: validation, log, acks",
     "same": "a peer with the same semantics",
-    "least": "a peer with the least it can do",
-    "limit": "the limit: no protocol",
+    "least": "a peer with the least it can do; what the hub is compared with",
+    "limit": "the limit: no protocol, or no disk",
 }
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One work, or the idle memory."""
+class Row:
+    """One bar: whose it is, how long, and its colour."""
 
-    key: str
+    label: str
+    value: Spread
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One work, the idle memory, or a trial; its rows from the bottom to the top."""
+
     title: str
     unit: str
     scale: float
+    digits: int
+    rows: list[Row]
 
 
-def _rows(run: Run, key: str) -> list[tuple[Server, Spread]]:
-    if key == IDLE.key:
-        found = [(server, run.results.idle_kb(server.key)) for server in run.servers]
-    else:
-        found = [(server, run.results.throughput(key, server.key)) for server in run.servers]
-    rows = [(server, value) for server, value in found if value]
-    rows.sort(key=lambda row: row[1].median, reverse=key == IDLE.key)
-    return rows
+def _server_panel(run: Run, key: str, title: str) -> Panel:
+    is_idle = key == IDLE.key
+    measured = run.results.idle_kb if is_idle else lambda server: run.results.throughput(key, server)
+    found = [(server, measured(server.key)) for server in run.servers]
+    rows = [Row(server.title, value, server.kind) for server, value in found if value]
+    rows.sort(key=lambda row: row.value.median, reverse=is_idle)
+    if is_idle:
+        return Panel(f"{title} (less is better)", "kB of resident memory each", 1.0, 1, rows)
+    return Panel(title, "thousands of deliveries a second", 1000.0, 0, rows)
 
 
-def _draw_panel(axes: Axes, run: Run, panel: Panel) -> None:
+def _trial_panels(run: Run) -> list[Panel]:
+    panels = []
+    for trial in TRIALS:
+        for bars in trial.bars:
+            found = [(label, run.results.figure(trial.key, key), kind) for key, label, kind in bars.rows]
+            rows = [Row(label, value, kind) for label, value, kind in reversed(found) if value]
+            panels.append(Panel(bars.title, bars.unit, bars.scale, 1, rows))
+    return panels
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
     scale = panel.scale
-    rows = _rows(run, panel.key)
-    names = [server.title for server, _ in rows]
-    middles = [value.median / scale for _, value in rows]
+    rows = panel.rows
+    names = [row.label for row in rows]
+    middles = [row.value.median / scale for row in rows]
     errors = [
-        [(value.median - value.low) / scale for _, value in rows],
-        [(value.high - value.median) / scale for _, value in rows],
+        [(row.value.median - row.value.low) / scale for row in rows],
+        [(row.value.high - row.value.median) / scale for row in rows],
     ]
-    repeated = any(value.count > 1 for _, value in rows)
+    repeated = any(row.value.count > 1 for row in rows)
     bars = axes.barh(
         names,
         middles,
         xerr=errors if repeated else None,
-        color=[COLOURS[server.kind] for server, _ in rows],
+        color=[COLOURS[row.kind] for row in rows],
         error_kw={"ecolor": "#555555", "elinewidth": 0.8, "capsize": 2},
         height=0.72,
     )
-    digits = 1 if panel.key == IDLE.key else 0
-    reach = max((value.high / scale for _, value in rows), default=1)
-    for bar, (_, value) in zip(bars, rows, strict=True):
+    reach = max((row.value.high / scale for row in rows), default=1)
+    for bar, row in zip(bars, rows, strict=True):
         axes.text(
-            value.high / scale + reach * 0.015,
+            row.value.high / scale + reach * 0.015,
             bar.get_y() + bar.get_height() / 2,
-            f"{value.median / scale:.{digits}f}",
+            f"{row.value.median / scale:.{panel.digits}f}",
             va="center",
             fontsize=8,
         )
-    for label, (server, _) in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_fontweight("bold" if server.kind == "hub" else "normal")
+    for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_fontweight("bold" if row.kind == "hub" else "normal")
     axes.set_xlim(0, reach * 1.14)
     axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_xlabel(panel.unit, fontsize=8)
@@ -84,10 +105,10 @@ def draw(run: Run, file: Path) -> None:
     mpl.use("Agg")
     mpl.rcParams["svg.hashsalt"] = "hubbub"  # equal results give equal files
     mpl.rcParams["svg.fonttype"] = "none"  # text stays text: a fifth of the size
-    panels = [Panel(work.key, work.title, "thousands of deliveries a second", 1000.0) for work in run.works]
+    panels = [_server_panel(run, work.key, work.title) for work in run.works]
     if run.with_idle:
-        panels.append(Panel(IDLE.key, f"{IDLE.title} (less is better)", "kB of resident memory each", 1.0))
-    panels = [panel for panel in panels if _rows(run, panel.key)]
+        panels.append(_server_panel(run, IDLE.key, IDLE.title))
+    panels = [panel for panel in (*panels, *_trial_panels(run)) if panel.rows]
     if not panels:
         return
     columns = min(2, len(panels))
@@ -97,7 +118,7 @@ def draw(run: Run, file: Path) -> None:
     )
     cells = list(grid.flat)
     for axes, panel in zip(cells, panels, strict=False):
-        _draw_panel(axes, run, panel)
+        _draw_panel(axes, panel)
     handles = [Patch(color=COLOURS[kind], label=text) for kind, text in LEGEND.items()]
     if len(cells) > len(panels):
         for axes in cells[len(panels) :]:

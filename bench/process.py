@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+SCRATCH = ROOT / "reports" / "bench"
+"""Never committed."""
 READY_SECONDS = 15.0
 
 
@@ -58,6 +60,14 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
 
 def _children(pid: int) -> str:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Make a folder for files that are to be on a disk, which the system's folder for such things need not be."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from bench.servers import Server
 from bench.stats import Results, Spread, Verdict, verdicts
-from bench.workloads import IDLE, THROUGHPUT, Work
+from bench.trial import Figure
+from bench.trials import TRIALS
+from bench.workloads import IDLE, Work
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,14 @@ def _thousands(value: Spread | None) -> str:
 def _plain(value: Spread | None, unit: str) -> str:
     if value is None:
         return "–"
-    middle = f"{value.median:.2f} {unit}"
-    return middle if value.count == 1 else f"{middle} ({value.low:.2f}–{value.high:.2f})"
-
-
-def _work_title(key: str) -> str:
-    return next(work.title for work in (*THROUGHPUT, IDLE) if work.key == key)
+    digits = 2 if abs(value.median) < 1000 else 0
+    middle = f"{value.median:,.{digits}f} {unit}".rstrip()
+    return middle if value.count == 1 else f"{middle} ({value.low:,.{digits}f}–{value.high:,.{digits}f})"
 
 
 def _targets(lines: Sequence[Verdict]) -> list[str]:
     words = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [(_work_title(one.work), one.wanted, _plain(one.measured, one.unit), words[one.met]) for one in lines]
+    rows = [(one.title, one.wanted, _plain(one.measured, one.unit), words[one.met]) for one in lines]
     return _table(("work", "target", "measured", "met"), rows)
 
 
@@ -89,6 +88,20 @@ def _idle(run: Run) -> list[str]:
     return _table((f"{IDLE.title}, memory of each", "resident"), rows)
 
 
+def _trials(run: Run) -> list[str]:
+    """A table for each trial that was run."""
+    lines: list[str] = []
+    for trial in TRIALS:
+        if trial.key in run.results.trials:
+            rows = [(one.title, _figure(run, trial.key, one)) for one in trial.figures]
+            lines += [*_table((trial.title, "measured"), rows), ""]
+    return lines[:-1]
+
+
+def _figure(run: Run, trial: str, figure: Figure) -> str:
+    return _plain(run.results.figure(trial, figure.key), figure.unit)
+
+
 def markdown(run: Run) -> str:
     """Lay out the whole report."""
     settings = ", ".join(f"{name} {value:g}" for name, value in run.settings.items())
@@ -98,15 +111,15 @@ def markdown(run: Run) -> str:
         "Medians (min–max) over the rounds; ratios are taken within each round.",
         "## Targets",
         "\n".join(_targets(verdicts(run.results, run.titles))),
-        "## Throughput",
-        "\n".join(_throughput(run)),
-        "## The hub against each peer",
-        "\n".join(_ratios(run)),
-        "## In the typical round",
-        "\n".join(_details(run)),
     ]
+    if run.works:
+        parts += ["## Throughput", "\n".join(_throughput(run))]
+        parts += ["## The hub against each peer", "\n".join(_ratios(run))]
+        parts += ["## In the typical round", "\n".join(_details(run))]
     if run.with_idle:
         parts += ["## Idle memory", "\n".join(_idle(run))]
+    if run.results.trials:
+        parts += ["## Nothing lost", "\n".join(_trials(run))]
     if run.skipped:
         parts += ["## Left out", "\n".join(f"- {name}: {why}" for name, why in run.skipped.items())]
     if run.results.failures:
@@ -130,6 +143,7 @@ def as_json(run: Run) -> str:
             server: [asdict(one) | {"kb_per_connection": round(one.kb_per_connection, 2)} for one in done]
             for server, done in run.results.idle.items()
         },
+        "trials": run.results.trials,
         "skipped": run.skipped,
         "failures": run.results.failures,
     }

@@ -14,14 +14,15 @@ from bench import plot, report
 from bench.build import build_programs, install_node_packages
 from bench.load import HOLD_SECONDS, measure, measure_idle
 from bench.machine import facts
-from bench.process import ROOT, BenchError
+from bench.process import ROOT, SCRATCH, BenchError
 from bench.servers import BENCH, Server, all_servers
 from bench.stats import Results
-from bench.workloads import ALL_KEYS, IDLE, THROUGHPUT, Work
+from bench.trial import Setting, Trial
+from bench.trials import ALL_KEYS, TRIALS
+from bench.workloads import IDLE, THROUGHPUT, Work
 
 FULL_ROUNDS = 5
 KEPT = BENCH / "results"
-SCRATCH = ROOT / "reports" / "bench"
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,32 @@ def run_idle(servers: Sequence[Server], results: Results, progress: Progress) ->
             results.failures.append(f"{IDLE.title}, {server.title}: {failure}")
 
 
+def run_trials(trials: Sequence[Trial], results: Results, options: Options, progress: Progress) -> None:
+    """In each round all of them, one after the other."""
+    results.trials = {trial.key: [] for trial in trials}
+    for number in range(options.rounds):
+        for trial in trials:
+            if number >= rounds_of(trial, options):
+                continue
+            done = results.trials[trial.key]
+
+            def action(trial: Trial = trial, number: int = number, done: list[Any] = done) -> str:
+                found = trial.run(Setting(options.hub, options.seconds, options.warm, number))
+                done.append(found)
+                shown = next(figure for figure in trial.figures if figure.key == trial.headline)
+                return f"{found[shown.key]:,.2f} {shown.unit}"
+
+            label = f"round {number + 1}/{rounds_of(trial, options)}  {trial.title}"
+            if failure := progress.step(label, action):
+                done.append(None)
+                results.failures.append(f"round {number + 1}, {trial.title}: {failure}")
+
+
+def rounds_of(trial: Trial, options: Options) -> int:
+    """How often a trial is run."""
+    return options.rounds if trial.rounds is None else min(trial.rounds, options.rounds)
+
+
 def choose(options: Options, hinders_node: str | None) -> tuple[list[Server], dict[str, str]]:
     """Find which servers can run; the others are named in the report with the reason."""
     chosen, skipped = [], {}
@@ -158,11 +185,14 @@ def main(words: Sequence[str] | None = None) -> int:
     works = [work for work in THROUGHPUT if work.key in options.work]
     idle = [server for server in servers if server.idle and server.kind != "limit"]
     with_idle = IDLE.key in options.work
+    trials = [trial for trial in TRIALS if trial.key in options.work and any(one.key == "hub" for one in servers)]
     known = facts()
-    progress = Progress(options.rounds * len(works) * len(servers) + len(idle) * with_idle)
+    steps = options.rounds * len(works) * len(servers) + len(idle) * with_idle
+    progress = Progress(steps + sum(rounds_of(trial, options) for trial in trials))
     results = run_rounds(servers, works, options, progress)
     if with_idle:
         run_idle(idle, results, progress)
+    run_trials(trials, results, options, progress)
     settings = {
         "rounds": options.rounds,
         "seconds": options.seconds,

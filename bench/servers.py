@@ -31,6 +31,8 @@ class Frames:
     protocol: str | None = None
     inits: tuple[str, ...] = ()
     ack: str | None = None
+    confirm: str | None = None
+    """What acknowledges deliveries; `%O` stands for the last offset."""
     engine_io: bool = False
 
 
@@ -113,11 +115,15 @@ def _node(script: str) -> tuple[str, ...]:
     return ("node", str(PEERS / script), "{port}")
 
 
+def hub_command(program: Path) -> tuple[str, ...]:
+    """Start the hub, with its log in memory unless more is said."""
+    return (str(program), "serve", "--anonymous", "--port", "{port}")
+
+
 def all_servers(hub_program: Path) -> tuple[Server, ...]:
     """List them, the hub first."""
-    hub = (str(hub_program), "serve", "--anonymous", "--port", "{port}")
     return (
-        Server("hub", "hubbub", "hub", hub, hub_frames),
+        Server("hub", "hubbub", "hub", hub_command(hub_program), hub_frames),
         Server(
             "socketify-same",
             "uWebSockets (socketify), same semantics",

@@ -1,10 +1,12 @@
 """From rounds to medians, and from medians to the targets."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 from bench.load import IdleMeasurement, Measurement
+from bench.trials import TRIALS
+from bench.workloads import IDLE, THROUGHPUT
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Results:
     rounds: dict[tuple[str, str], list[Measurement | None]]
     idle: dict[str, list[IdleMeasurement]]
     failures: list[str]
+    trials: dict[str, list[Mapping[str, float] | None]] = field(default_factory=dict)
+
+    def figure(self, trial: str, key: str) -> Spread | None:
+        """One figure of a trial."""
+        return spread([one[key] for one in self.trials.get(trial, []) if one])
 
     def throughput(self, work: str, server: str) -> Spread | None:
         """Deliveries a second."""
@@ -78,6 +85,7 @@ class Verdict:
     """One line of the table of targets."""
 
     work: str
+    title: str
     wanted: str
     measured: Spread | None
     unit: str
@@ -87,11 +95,24 @@ class Verdict:
 def verdicts(results: Results, titles: dict[str, str]) -> list[Verdict]:
     """Judge the hub by what was measured; None where nothing was."""
     lines = []
+    works = {work.key: work.title for work in THROUGHPUT}
     for target in TARGETS:
         ratio = results.ratio(target.work, "hub", target.other)
         met = ratio.median >= target.factor if ratio else None
-        lines.append(Verdict(target.work, f"≥ {target.factor:g} × {titles[target.other]}", ratio, "×", met))
+        wanted = f"≥ {target.factor:g} × {titles[target.other]}"
+        lines.append(Verdict(target.work, works[target.work], wanted, ratio, "×", met))
     idle = results.idle_kb("hub")
     met = idle.median <= IDLE_TARGET_KB if idle else None
-    lines.append(Verdict("idle", f"≤ {IDLE_TARGET_KB:g} kB a connection", idle, "kB", met))
+    lines.append(Verdict("idle", IDLE.title, f"≤ {IDLE_TARGET_KB:g} kB a connection", idle, "kB", met))
+    return lines + _trial_verdicts(results)
+
+
+def _trial_verdicts(results: Results) -> list[Verdict]:
+    lines = []
+    for trial in TRIALS:
+        for figure in trial.figures:
+            if figure.wanted:
+                value = results.figure(trial.key, figure.key)
+                met = figure.is_met(value.median) if value else None
+                lines.append(Verdict(trial.key, trial.title, figure.wanted, value, figure.unit, met))
     return lines

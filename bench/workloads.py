@@ -25,5 +25,3 @@ THROUGHPUT = (
 )
 
 IDLE = Work("idle", "10,000 idle connections in 100 rooms", 10_000, 100, 0, "room")
-
-ALL_KEYS = (*(work.key for work in THROUGHPUT), IDLE.key)

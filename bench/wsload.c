@@ -10,6 +10,8 @@
 //   in --template                  %T  the time mark and --pad bytes of padding
 //
 //   --ack TEXT    count frames without a mark that contain TEXT: acknowledgements to publishers
+//   --confirm TEXT  acknowledge deliveries: send TEXT, in which %O is the last offset, after 64 deliveries or 100 ms,
+//                 as Hubbub's clients do; deliveries begin with {"offset":N
 //   --hold S      instead of publishing, hold the connections for S seconds: memory of idle connections
 //   --eio         answer Engine.IO's heartbeat (text "2") with "3"
 //   --pid P       report CPU time and resident memory of process P
@@ -26,12 +28,14 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "mark.h"
 #include "measure.h"
 #include "ws.h"
 
-#define MARK "~M~"
-enum { MARK_LENGTH = 3, DIGITS = 19, EVENTS = 512, READ_SIZE = 1 << 20, CARRY_MAX = 1 << 17, MAX_INITS = 8 };
+enum { EVENTS = 512, READ_SIZE = 1 << 20, CARRY_MAX = 1 << 17, MAX_INITS = 8 };
 enum { MESSAGE_MAX = 32768, DRAIN_SECONDS = 10, READY_SECONDS = 60 };
+#define OFFSET "{\"offset\":"
+enum { CONFIRM_AFTER = 64, CONFIRM_NS = 100000000, CONFIRM_LOOK_NS = 5000000 };
 
 typedef struct {
     int fd, room;
@@ -39,13 +43,14 @@ typedef struct {
     uint64_t received;  // deliveries, to be compared with what was published in the room
     uint8_t *carry;     // the incomplete frame at the end of the last read
     size_t carry_length;
+    uint64_t offset, unconfirmed, unconfirmed_since;  // with --confirm
 } Connection;
 
 static struct {
     int port, connections, rooms, window, pid;
     double seconds, warm, hold;
     size_t pad;
-    const char *path, *protocol, *message, *ready, *ack, *init[MAX_INITS];
+    const char *path, *protocol, *message, *ready, *ack, *confirm, *init[MAX_INITS];
     int inits;
     bool eio;
 } options = {.port = 8765, .connections = 1000, .rooms = 1, .window = 1, .seconds = 3, .warm = 1, .pad = 64,
@@ -54,7 +59,7 @@ static struct {
 static int poller;
 static Connection *connections;
 static uint64_t *published_in;  // by room
-static uint64_t published, delivered, acks, reads, ready_count;
+static uint64_t published, delivered, acks, confirmations, reads, ready_count;
 static bool counting;
 
 // --- out ---
@@ -62,12 +67,6 @@ static bool counting;
 static void send_frame(int fd, int opcode, const void *payload, size_t length) {
     static uint8_t frame[MESSAGE_MAX + WS_MAX_HEADER];
     write_all(fd, frame, ws_write_frame(frame, opcode, payload, length, true));
-}
-
-static char *put_mark(char *out) {
-    out += sprintf(out, MARK "%0*llu", DIGITS, (unsigned long long)now());
-    memset(out, 'x', options.pad);
-    return out + options.pad;
 }
 
 // Fills in a pattern for the connection; returns the length.
@@ -82,9 +81,10 @@ static size_t expand(const char *pattern, int index, char *out) {
         }
         struct timespec t;
         switch (*++p) {
-        case 'T': out = put_mark(out); break;
+        case 'T': out = mark_put(out, now(), options.pad); break;
         case 'R': out += sprintf(out, "%d", index % options.rooms); break;
         case 'I': out += sprintf(out, "%d", index); break;
+        case 'O': out += sprintf(out, "%llu", (unsigned long long)connections[index].offset); break;
         case 'U': out += sprintf(out, "%08x-0000-4000-8000-%012llu", (unsigned)getpid(), ++uuids); break;
         case 't':
             clock_gettime(CLOCK_REALTIME, &t);
@@ -105,17 +105,34 @@ static void publish(void) {
     published++;
 }
 
+static void confirm(Connection *c) {
+    static char text[MESSAGE_MAX];
+    send_frame(c->fd, WS_TEXT, text, expand(options.confirm, (int)(c - connections), text));
+    c->unconfirmed = 0;
+    confirmations++;
+}
+
+// Whoever has waited for 100 ms, give or take the 5 ms between two looks.
+static void confirm_late(void) {
+    static uint64_t looked;
+    uint64_t t = now();
+    if (t - looked < CONFIRM_LOOK_NS) return;
+    looked = t;
+    for (Connection *c = connections; c < connections + options.connections; c++)
+        if (c->unconfirmed && t - c->unconfirmed_since + CONFIRM_LOOK_NS >= CONFIRM_NS) confirm(c);
+}
+
 // --- in ---
 
-// All messages of a run look alike, so the mark is nearly always where it was last: no search for each delivery.
-static const uint8_t *find_mark(const WsFrame *frame) {
-    static size_t last;
-    if (frame->length >= last + MARK_LENGTH + DIGITS && !memcmp(frame->payload + last, MARK, MARK_LENGTH))
-        return frame->payload + last;
-    const uint8_t *mark = memmem(frame->payload, frame->length, MARK, MARK_LENGTH);
-    if (!mark || mark + MARK_LENGTH + DIGITS > frame->payload + frame->length) return NULL;
-    last = (size_t)(mark - frame->payload);
-    return mark;
+static void note_offset(Connection *c, const WsFrame *frame, uint64_t at) {
+    const size_t skipped = sizeof OFFSET - 1;
+    errno = 0;
+    if (frame->length < skipped || memcmp(frame->payload, OFFSET, skipped)) die("a delivery without an offset");
+    c->offset = 0;
+    for (const uint8_t *d = frame->payload + skipped; *d >= '0' && *d <= '9'; d++)
+        c->offset = c->offset * 10 + (uint64_t)(*d - '0');
+    if (!c->unconfirmed++) c->unconfirmed_since = at;
+    if (c->unconfirmed >= CONFIRM_AFTER) confirm(c);
 }
 
 static bool contains(const WsFrame *frame, const char *text) {
@@ -123,13 +140,12 @@ static bool contains(const WsFrame *frame, const char *text) {
 }
 
 static void on_text(Connection *c, const WsFrame *frame, uint64_t at) {
-    const uint8_t *mark = find_mark(frame);
+    const uint8_t *mark = mark_find(frame);
     if (mark) {
-        uint64_t sent = 0;
-        for (int i = 0; i < DIGITS; i++) sent = sent * 10 + (uint64_t)(mark[MARK_LENGTH + i] - '0');
         delivered++;
         c->received++;
-        if (counting) note_latency(at - sent);
+        if (counting) note_latency(at - mark_time(mark));
+        if (options.confirm) note_offset(c, frame, at);
     } else if (options.eio && frame->length == 1 && frame->payload[0] == '2') {
         send_frame(c->fd, WS_TEXT, "3", 1);
     } else if (!c->ready && (!options.ready || contains(frame, options.ready))) {
@@ -189,6 +205,7 @@ static void poll_once(int timeout_ms) {
     struct epoll_event events[EVENTS];
     int n = epoll_wait(poller, events, EVENTS, timeout_ms);
     for (int i = 0; i < n; i++) on_readable(events[i].data.ptr);
+    if (options.confirm) confirm_late();
 }
 
 // --- connecting ---
@@ -262,12 +279,13 @@ static void load(double connect_seconds) {
     }
     printf("{\"seconds\": %.2f, \"published_per_s\": %.1f, \"deliveries_per_s\": %.0f, \"deliveries_per_read\": %.2f, "
            "\"p50_ms\": %.2f, \"p99_ms\": %.2f, \"server_user_cpu\": %.2f, \"server_kernel_cpu\": %.2f, "
-           "\"load_cpu\": %.2f, \"published\": %llu, \"acks\": %llu, \"missing\": %llu, \"twice\": %llu, "
-           "\"connect_s\": %.2f, \"rss_kb\": %ld}\n",
+           "\"load_cpu\": %.2f, \"published\": %llu, \"acks\": %llu, \"confirmations\": %llu, "
+           "\"missing\": %llu, \"twice\": %llu, \"connect_s\": %.2f, \"rss_kb\": %ld}\n",
            seconds, (double)sent / seconds, (double)got / seconds,
            measured_reads ? (double)got / (double)measured_reads : 0, percentile_ms(.5), percentile_ms(.99),
            user / seconds, system / seconds, own / seconds, (unsigned long long)published, (unsigned long long)acks,
-           (unsigned long long)missing, (unsigned long long)twice, connect_seconds, process_rss_kb(options.pid));
+           (unsigned long long)confirmations, (unsigned long long)missing, (unsigned long long)twice, connect_seconds,
+           process_rss_kb(options.pid));
 }
 
 static void parse_options(int count, char **words) {
@@ -286,6 +304,7 @@ static void parse_options(int count, char **words) {
         else if (!strcmp(name, "--template")) options.message = value;
         else if (!strcmp(name, "--ready")) options.ready = value;
         else if (!strcmp(name, "--ack")) options.ack = value;
+        else if (!strcmp(name, "--confirm")) options.confirm = value;
         else if (!strcmp(name, "--conns")) options.connections = atoi(value);
         else if (!strcmp(name, "--rooms")) options.rooms = atoi(value);
         else if (!strcmp(name, "--window")) options.window = atoi(value);

@@ -15,7 +15,7 @@ AGE = 3600.0
 """Seconds for which they are remembered."""
 
 TOTAL = 1_000_000
-"""Message ids remembered for all sessions together."""
+"""Message ids remembered for all sessions together: some 300 MB."""
 
 
 class Window(Generic[T]):

@@ -41,11 +41,15 @@ class ChannelRules:
         if rule.overrun != "conflate":
             return ""
         value: Any = {
-            "payload": msgspec.to_builtins(message.payload, str_keys=True),
-            "metadata": msgspec.to_builtins(message.metadata, str_keys=True),
+            "payload": _tree(message.payload),
+            "metadata": _tree(message.metadata),
             "sender": message.sender,
         }
         for name in rule.key.split("."):
             value = value.get(name) if isinstance(value, dict) else None
         # A log of topics has several channels, each with keys of its own.
         return "" if value is None else f"{channel.text} {msgspec.json.encode(value).decode()}"
+
+
+def _tree(value: Any) -> Any:
+    return None if value is msgspec.UNSET else msgspec.to_builtins(value, str_keys=True)

@@ -144,6 +144,32 @@ async def test_a_disk_that_does_not_keep_up_does_not_fill_the_memory(path: Path,
     await storage.close()
 
 
+async def test_repeats_do_not_count_for_ever_as_pending(path: Path) -> None:
+    storage = open_storage(path)
+    item = Append("a", b"x" * 8 * 1024 * 1024, "s", "1")
+    await append(storage.log, item)
+    for _ in range(20):
+        (result,) = await append(storage.log, item)
+        assert result.repeated
+    assert not (await append(storage.log, Append("a", b"new")))[0].repeated
+    await storage.close()
+
+
+async def test_a_name_that_is_no_text_harms_nobody_else(path: Path) -> None:
+    storage = open_storage(path)
+    items = [
+        Append("a", b"1"),
+        Append("a", b"2", "s", "\ud800"),
+        Append("\ud800", b"3"),
+        Append("a", b"4", "\ud800", "1"),
+    ]
+    answers = [(await answer(one))[0] for one in [storage.log.append([item]) for item in items]]
+    assert [isinstance(result, Appended) for result in answers] == [True, False, False, False]
+    assert offsets(await answer(storage.log.read("a", limit=10))) == [1]
+    await append(storage.log, Append("a", b"5", "s", "1"))
+    await storage.close()
+
+
 async def test_waiting_for_an_answer_may_be_given_up(path: Path, tap: Tap) -> None:
     storage = open_storage(path, connect=tap)
     await append(storage.log, Append("a", b"0"))

@@ -129,3 +129,15 @@ def test_a_clock_that_is_set_back_does_not_confuse_ages(path: Path) -> None:
     assert isinstance(page, Page)
     assert offsets(page) == [1, 2], "the second counts as old as the first"
     storage.database.leave(), storage.database.leave(), storage.database.leave()
+
+
+async def test_records_may_be_kept_for_ever(path: Path) -> None:
+    forever = RetentionPolicy(Retention(messages=10**6, size=10**9, age=float("inf")))
+    wall = VirtualClock()
+    storage = open_storage(path, wall=wall, retention=forever, ring_messages=1, dedup_age=float("inf"))
+    await append(storage.log, *numbered("a", range(10)))
+    wall.advance(1e9)
+    await answer(storage.database.sweep())
+    assert len((await answer(storage.log.read("a", limit=100))).entries) == 10
+    assert (await append(storage.log, *numbered("a", range(1))))[0].repeated
+    await storage.close()

@@ -36,10 +36,12 @@ class _Fresh(NamedTuple):
 class _Work:
     """A batch on its way: answers so far, what is to be written for it, and what stays in memory until then."""
 
-    __slots__ = ("answers", "batch", "done", "fresh", "logs", "waits", "windows")
+    __slots__ = ("answers", "batch", "done", "fresh", "logs", "size", "waits", "windows")
 
-    def __init__(self, done: Done, logs: dict[str, HotLog], windows: list[Window[Sent]]) -> None:
+    def __init__(self, done: Done, size: int, logs: dict[str, HotLog], windows: list[Window[Sent]]) -> None:
         self.done = done
+        self.size = size
+        """Bytes of its records."""
         self.logs = logs
         self.windows = windows
         self.answers: list[Appended | Refused | Sent] = []
@@ -71,7 +73,7 @@ class Appender:
         self._writer = writer
         self._next_log = log_id
         self._next_seen = seen_id
-        self._queue: deque[tuple[Sequence[Append], Done]] = deque()
+        self._queue: deque[tuple[Sequence[Append], int, Done]] = deque()
         self._recalling = False
         self._under_way = 0
         self._pending = 0
@@ -87,8 +89,9 @@ class Appender:
         if self._pending > MOST_PENDING:
             done([Refused("unavailable", "the disk does not keep up")] * len(items))
             return
-        self._pending += _bytes(items)
-        self._queue.append((items, done))
+        size = sum(len(item.record) for item in items)
+        self._pending += size
+        self._queue.append((items, size, done))
         self._advance()
 
     def forget(self, session: str) -> None:
@@ -110,12 +113,12 @@ class Appender:
     def _advance(self) -> None:
         memory = self._memory
         while self._queue and not self._recalling:
-            items, done = self._queue[0]
+            items, size, done = self._queue[0]
             logs = {item.log for item in items}
             sessions = {item.session for item in items if item.session}
             if memory.has(logs, sessions):
                 self._queue.popleft()
-                self._write(self._assign(items, _Work(done, memory.logs(logs), memory.windows(sessions))))
+                self._write(self._assign(items, _Work(done, size, memory.logs(logs), memory.windows(sessions))))
             else:
                 self._recalling = True
                 memory.recall(logs, sessions, self._recalled)
@@ -123,8 +126,8 @@ class Appender:
     def _recalled(self, error: TryLater | None) -> None:
         self._recalling = False
         if error is not None:
-            items, done = self._queue.popleft()
-            self._pending -= _bytes(items)
+            items, size, done = self._queue.popleft()
+            self._pending -= size
             done([Refused(error.code, error.reason)] * len(items))
         self._advance()
         self._tell_if_idle()
@@ -185,6 +188,7 @@ class Appender:
         work.pin(-1)
         self._memory.hot.shrink()
         self._under_way -= 1
+        self._pending -= work.size
         work.done([_told(answer) if isinstance(answer, Sent) else answer for answer in work.answers])
         self._tell_if_idle()
 
@@ -192,7 +196,6 @@ class Appender:
         hot = self._memory.hot
         for _, item, log, offset, at, sent in work.fresh:
             hot.used += log.commit(offset, at, item.record)
-            self._pending -= len(item.record)
             if sent is not None:
                 sent.pending = False
         for touched in work.batch.logs.values():
@@ -202,7 +205,6 @@ class Appender:
     def _refuse(self, work: _Work, refused: Refused) -> None:
         for place, item, _, _, _, sent in work.fresh:
             work.answers[place] = refused
-            self._pending -= len(item.record)
             if sent is not None:
                 sent.pending = False
                 sent.failed = True
@@ -219,7 +221,3 @@ def _told(sent: Sent) -> Appended | Refused:
     if sent.failed:
         return Refused("unavailable", "the same message was just refused")
     return Appended(sent.epoch, sent.offset, True)
-
-
-def _bytes(items: Sequence[Append]) -> int:
-    return sum(len(item.record) for item in items)

@@ -11,6 +11,7 @@ from hubbub.backends.sqlite.database import Database
 from hubbub.backends.sqlite.hot import HotLog, HotLogs
 from hubbub.backends.sqlite.memory import Memory, Sent
 from hubbub.backends.sqlite.reading import Query, StoredPage, load_ids, load_page
+from hubbub.backends.sqlite.schema import age_limit
 from hubbub.backends.sqlite.slots import Slot, fill, hand_over
 from hubbub.backends.sqlite.writing import LogWriter
 from hubbub.delivery.dedup import AGE, WINDOW, Windows
@@ -21,6 +22,10 @@ from hubbub.protocol.payloads import Position
 
 _SLACK = 128
 """Message ids by which a session's window outgrows its size before it is cut on disk."""
+
+
+_IDS = 200_000
+"""Message ids in memory; the others are on disk."""
 
 
 class SqliteLog:
@@ -55,7 +60,7 @@ class SqliteLog:
             database,
             policy,
             self._hot,
-            Windows[Sent](size=dedup_window, age=dedup_age, slack=_SLACK),
+            Windows[Sent](size=dedup_window, age=dedup_age, total=_IDS, slack=_SLACK),
             epoch=ids.epoch,
             dedup_age=dedup_age,
             ring=(ring_messages, ring_bytes),
@@ -131,19 +136,19 @@ class SqliteLog:
         return None if page is None else _page(log, page)
 
     def _read_disk(self, log: HotLog, query: Query, slot: Slot[Page]) -> None:
-        cutoff = 0
+        floor = cutoff = 0
         if not log.retention.conflate:
-            query = query._replace(after=max(query.after, log.floor))
-            cutoff = max(1, int((self._database.wall() - log.retention.age) * 1000))
+            floor = log.floor
+            cutoff = age_limit(self._database.wall(), log.retention.age)
 
         def arrived(page: StoredPage | TryLater) -> None:
             fill(slot, page if isinstance(page, TryLater) else _page(log, page))
 
-        self._database.read(partial(load_page, log=log.id, query=query, cutoff=cutoff), arrived)
+        self._database.read(partial(load_page, log=log.id, query=query, floor=floor, cutoff=cutoff), arrived)
 
 
 def _page(log: HotLog, page: StoredPage) -> Page:
-    return Page(log.ring.epoch, page.entries, max(page.floor, log.floor) + 1, page.head, page.complete)
+    return Page(log.ring.epoch, page.entries, page.floor + 1, page.head, page.complete)
 
 
 def _head(log: HotLog) -> Position:

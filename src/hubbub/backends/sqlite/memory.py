@@ -9,6 +9,7 @@ from hubbub.backends.sqlite.connection import Connection
 from hubbub.backends.sqlite.database import Database
 from hubbub.backends.sqlite.hot import HotLog, HotLogs
 from hubbub.backends.sqlite.reading import StoredId, StoredLog, load_logs, load_seen
+from hubbub.backends.sqlite.schema import age_limit
 from hubbub.delivery.dedup import Window, Windows
 from hubbub.delivery.retention import RetentionPolicy
 from hubbub.errors import TryLater
@@ -89,7 +90,7 @@ class Memory:
         sessions = {session for _, some, _ in waiting for session in some if session not in self.seen}
         self._busy = True
         now = self._database.wall()
-        since = int((now - self._dedup_age) * 1000)
+        since = age_limit(now, self._dedup_age)
         query = partial(_load, names=sorted(names), sessions=sorted(sessions), since=since)
 
         def arrived(found: tuple[list[StoredLog], list[StoredId]] | TryLater) -> None:
@@ -100,9 +101,11 @@ class Memory:
                 self._add_seen(sessions, found[1], now)
             # What one of them does is not to drop what another one is about to use.
             self.hot.held = True
-            for _, _, then in waiting:
-                then(error)
-            self.hot.held = False
+            try:
+                for _, _, then in waiting:
+                    then(error)
+            finally:
+                self.hot.held = False
             self.hot.shrink()
             if not self._busy:
                 self._next()

@@ -94,23 +94,28 @@ def load_seen(connection: Connection, sessions: Sequence[str], since: int) -> li
     return _decode_seen(row[0])
 
 
-def load_page(connection: Connection, *, log: int, query: Query, cutoff: int) -> StoredPage:
+def load_page(connection: Connection, *, log: int, query: Query, floor: int, cutoff: int) -> StoredPage:
     """A page of the log with that number.
 
-    What is older than `cutoff` (milliseconds) counts as gone; with 0 nothing does.
+    What is at offsets up to `floor`, or older than `cutoff` (milliseconds), counts as gone; with 0 nothing does.
     """
-    below = _BEYOND if query.before is None else query.before
-    values = {"log": log, "after": query.after, "below": below, "cutoff": cutoff, "most": query.limit + 1}
+    values = {
+        "log": log,
+        "after": max(query.after, floor),
+        "below": _BEYOND if query.before is None else query.before,
+        "cutoff": cutoff,
+        "most": query.limit + 1,
+    }
     row = connection.execute(_NEWEST if query.newest else _FORWARD, values).fetchone()
     if row is None:
-        return StoredPage([], 0, 0, True)
-    head, floor, expired, places, joined = row
+        return StoredPage([], 0, floor, True)
+    head, stored_floor, expired, places, joined = row
     entries = _split(_decode_places(places), joined)
     complete = len(entries) <= query.limit
     del entries[query.limit :]
     if query.newest:
         entries.reverse()
-    return StoredPage(entries, head, max(floor, expired or 0), complete)
+    return StoredPage(entries, head, max(floor, stored_floor, expired or 0), complete)
 
 
 def _split(places: list[tuple[int, int]], joined: bytes | None) -> list[Entry]:

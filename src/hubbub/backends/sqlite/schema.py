@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+
+def age_limit(now: float, age: float) -> int:
+    """The time in the tables' milliseconds before which something is older than `age` seconds, which may be inf."""
+    return int(max(0.0, now - age) * 1000)
+
+
 APPLICATION = 0x48554242
 """SQLite's `application_id` of these files: HUBB."""
 

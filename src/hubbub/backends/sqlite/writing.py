@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from hubbub.backends.sqlite.connection import Connection, insert
+from hubbub.backends.sqlite.schema import age_limit
 from hubbub.backends.sqlite.trimming import LogRow, is_over, supersede, trim
 from hubbub.delivery.retention import Retention, RetentionPolicy
 
@@ -121,7 +122,7 @@ class LogWriter:
 
     def sweep(self, connection: Connection) -> bool:
         """Ages out what nobody touches: some logs, one after another, and some idempotency keys."""
-        cutoff = int((self._wall() - self._dedup_age) * 1000)
+        cutoff = age_limit(self._wall(), self._dedup_age)
         # Ids grow with time, so that the old ones are the first.
         deleted = connection.execute(
             f"DELETE FROM seen WHERE id IN (SELECT id FROM seen ORDER BY id LIMIT {_SEEN_A_SWEEP}) AND at < ?",  # noqa: S608
@@ -137,7 +138,7 @@ class LogWriter:
         for stored, at in found:
             row = self._rows.get(stored.id, stored)
             retention = self._policy.of(row.name)
-            cutoff = self._cutoff(retention)
+            cutoff = age_limit(self._wall(), retention.age)
             if is_over(row, retention) or (at is not None and at < cutoff):
                 changed.append(row)
                 more = trim(connection, row, retention, cutoff)
@@ -169,7 +170,7 @@ class LogWriter:
         if touched.keys:
             supersede(connection, row, touched.keys)
         if is_over(row, retention):
-            trim(connection, row, retention, self._cutoff(retention))
+            trim(connection, row, retention, age_limit(self._wall(), retention.age))
         touched.floor = row.floor
         return row
 
@@ -180,9 +181,6 @@ class LogWriter:
         insert(connection, "INSERT INTO logs VALUES ", 10, values, _REPLACE)
         while len(self._rows) > _ROWS:
             self._rows.popitem(last=False)
-
-    def _cutoff(self, retention: Retention) -> int:
-        return int((self._wall() - retention.age) * 1000)
 
 
 def _joined(parts: Sequence[list[Any]]) -> list[Any]:
