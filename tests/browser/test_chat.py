@@ -53,7 +53,8 @@ async def test_two_pages_and_a_program_talk(server: str, browser: Browser) -> No
             await bob.find("composer").press_sequentially("thinking")
             await expect(ann.find("typing")).to_contain_text("bob")
             await expect(bob.find("typing")).not_to_contain_text("bob")
-    await expect(ann.member("py")).to_have_count(0)
+    # Who lost the connection is shown for 15 seconds more.
+    await expect(ann.member("py")).to_have_count(0, timeout=30_000)
     assert ann.problems == bob.problems == []
 
 
