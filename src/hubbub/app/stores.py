@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.config import ChannelSettings, Settings
+from hubbub.delivery.dedup import AGE
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Directory, Log, Sessions
 
@@ -27,13 +28,16 @@ def open_stores(settings: Settings, clock: Callable[[], float], wall: Callable[[
     Raises `ConfigurationError` when it cannot be used.
     """
     retention = retention_of(settings)
+    # A repeat is known as long as its session may come back.
+    dedup_age = max(AGE, settings.session_ttl)
     if settings.log == "memory":
-        return Stores(MemoryLog(retention=retention, memory=settings.memory_limit, clock=clock))
+        return Stores(MemoryLog(retention=retention, memory=settings.memory_limit, clock=clock, dedup_age=dedup_age))
     storage = open_storage(
         Path(settings.log_path),
         fsync=settings.fsync,
         retention=retention,
         memory=settings.memory_limit,
+        dedup_age=dedup_age,
         wall=lambda: wall() / 1000,
     )
     return Stores(storage.log, storage.sessions, storage.directory)

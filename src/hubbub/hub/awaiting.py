@@ -40,15 +40,16 @@ class Awaiting:
         """The turn's records, for the live readers that acknowledge. `before` is where the feed was."""
         assert feed.awaited is not None
         is_for_all = feed.topics is None and all(item.audience is None for item in deliveries)
-        whole: dict[Profile, bytes | None] = {}
-        offsets = [item.offset for item in deliveries]
+        # What readers of one profile are to get alike is made once for all of them.
+        made: dict[tuple[Profile, tuple[int, ...]], bytes | None] = {}
+        offsets = tuple(item.offset for item in deliveries)
         for reader in list(feed.awaited):
             connection = reader.connection
             if is_for_all:
                 wanted, chosen = deliveries, offsets
             else:
                 wanted = [item for item in deliveries if reader.wants(item.channel.text, item.audience)]
-                chosen = [item.offset for item in wanted]
+                chosen = tuple(item.offset for item in wanted)
             if not wanted:
                 continue
             window = reader.window
@@ -59,12 +60,10 @@ class Awaiting:
                 if window.has_room:
                     self._hub.catchup.go_on(reader)
                 continue
-            if is_for_all:
-                if connection.profile not in whole:
-                    whole[connection.profile] = self._hub.encode(connection.profile, wanted)
-                data = whole[connection.profile]
-            else:
-                data = self._hub.encode(connection.profile, wanted)
+            key = connection.profile, chosen
+            if key not in made:
+                made[key] = self._hub.encode(connection.profile, wanted)
+            data = made[key]
             if data is None:
                 self._hub.close(connection, 1011, "the server failed")
                 continue

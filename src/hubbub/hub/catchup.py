@@ -78,6 +78,16 @@ class CatchUp:
             # The log cannot be had: the client comes back with its position when it can.
             hub.close(connection, 1013, "the log is unavailable")
             return
+        feed = reader.feed
+        if feed.epoch and page.epoch != feed.epoch:
+            if feed.flushed == page.head == 0:
+                # Nothing was ever in it that could have been lost.
+                feed.epoch = page.epoch
+            else:
+                # It was lost and begun anew, and nothing was committed to it here since.
+                hub.begin_anew(feed, page.epoch, page.oldest)
+                self.go_on(reader)
+                return
         if page.oldest > reader.offset + 1 and not self._pass_over(reader, page):
             return
         self._push(reader, page)

@@ -52,7 +52,8 @@ class Membership:
 
         def entered(position: Position | None, recovered: bool) -> None:
             if position is None:
-                self._leave(room, session)
+                # Nobody was told that it came.
+                self._hub.rooms.leave(room, session)
                 self._unavailable(session, message_id)
                 return
             self._hub.vault.touch(session)
@@ -217,7 +218,7 @@ class Membership:
 
         def entered(position: Position | None, recovered: bool) -> None:
             if position is None or session.connection is None:
-                self._leave(room, session)
+                self._hub.rooms.leave(room, session)
                 return
             self._hub.vault.touch(session)
             self._hub.outbox.send(session.connection, SubscribedMessage(channel=room.channel, payload=position))
@@ -271,6 +272,10 @@ class Membership:
             elif page is None:
                 self._hub.feeds.release(feed)
                 entered(None, False)
+            elif session in feed.readers:
+                # Another subscription was there first: the position is the session's own, not the page's.
+                reader = self._hub.feeds.enter(feed, session, ack=ack)
+                entered(Position(feed.epoch, reader.sent), True)
             else:
                 recovered, after = locate(wanted, page)
                 self._hub.feeds.enter(feed, session, after, ack=ack)

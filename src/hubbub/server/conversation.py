@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from typing import Any
 
 from hubbub.errors import BadMessage
@@ -38,6 +39,7 @@ class Conversation:
         "_greeting",
         "_hub",
         "_inbox",
+        "_pending",
         "_reading_paused",
         "_task",
         "_transport",
@@ -56,6 +58,8 @@ class Conversation:
         self._greeting: Greeting | None = Greeting(hub, gate, upgrade, self._connection)
         self._inbox: deque[Message] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._pending: Awaitable[None] | None = None
+        """What the task was begun for."""
         self._reading_paused = False
 
     def closed(self) -> None:
@@ -63,6 +67,9 @@ class Conversation:
         was_open = self._connection.session is not None
         if self._task is not None:
             self._task.cancel()
+            if iscoroutine(self._pending) and getcoroutinestate(self._pending) == CORO_CREATED:
+                # The task has not come to its first step, and will not.
+                self._pending.close()
         if was_open:
             self._gate.disconnected(self._connection)
         self._hub.disconnect(self._connection)
@@ -95,6 +102,7 @@ class Conversation:
             return
         pending = self._handle(message)
         if pending is not None:
+            self._pending = pending
             self._task = asyncio.get_running_loop().create_task(self._handle_later(pending))
 
     def _wait(self, message: Message) -> None:
@@ -121,7 +129,7 @@ class Conversation:
             log.exception("connection %s failed", self._connection.id)
             self._transport.close(1011, "the server failed")
         finally:
-            self._task = None
+            self._task = self._pending = None
 
     def _handle(self, message: Message) -> Awaitable[None] | None:
         state = self._connection.state

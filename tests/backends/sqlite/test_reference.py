@@ -85,9 +85,12 @@ def test_it_answers_as_the_log_in_memory_does(
         elif isinstance(step, tuple):
             check(*step)
         else:
-            results: Any = storage.log.append(step)
-            expected: Any = reference.append(step)
-            assert [(r.offset, r.repeated) for r in results] == [(r.offset, r.repeated) for r in expected]
+            # One that conflates may keep more keys of a batch than of the same records one by one.
+            alone = any(item.log == "conflated" for item in step)
+            for batch in [[item] for item in step] if alone else [step]:
+                results: Any = storage.log.append(batch)
+                expected: Any = reference.append(batch)
+                assert [(r.offset, r.repeated) for r in results] == [(r.offset, r.repeated) for r in expected]
     for name in ("plain", "conflated"):
         check(name, 0, None, 1000, False)
     asyncio.run(storage.close())
