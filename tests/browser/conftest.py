@@ -1,15 +1,19 @@
 """A real server of its own, and a real browser."""
 
+import asyncio
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, WebSocket, async_playwright, expect
 
 import hubbub
 
@@ -71,7 +75,10 @@ class Visitor:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.problems: list[str] = []
+        self.greetings: list[str] = []
+        """What the page said first over each of its connections, and what it said after a refusal."""
         page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("websocket", self._watch)
 
     async def enter(self, url: str, name: str, room: str) -> None:
         await self.page.goto(url)
@@ -79,6 +86,19 @@ class Visitor:
         await self.find("first-room").fill(room)
         await self.find("enter").click()
         await expect(self.member(name)).to_be_visible()
+
+    async def session(self) -> str:
+        """The id of the session that the page keeps; empty without one."""
+        kept = await self.page.evaluate("sessionStorage.getItem('hubbub.session')")
+        return "" if kept is None else str(json.loads(kept)["sessionId"])
+
+    def _watch(self, socket: WebSocket) -> None:
+        socket.on("framesent", self._sent)
+
+    def _sent(self, frame: str | bytes) -> None:
+        kind = json.loads(frame)["type"]
+        if kind in ("hello", "restore_session"):
+            self.greetings.append(kind)
 
     def find(self, testid: str):  # type: ignore[no-untyped-def]
         return self.page.get_by_test_id(testid)
@@ -101,3 +121,65 @@ class Visitor:
 async def visit(browser: Browser) -> Visitor:
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     return Visitor(await context.new_page())
+
+
+class Wire:
+    """A way to the server that can be cut."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._ends: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server
+        self.is_cut = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+
+    async def close(self) -> None:
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Ends every connection and lets no other one through, until it is mended."""
+        self.is_cut = True
+        for end in self._ends:
+            end.transport.abort()
+
+    def mend(self) -> None:
+        self.is_cut = False
+
+    async def _carry(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        if self.is_cut:
+            back.transport.abort()
+            return
+        far, out = await asyncio.open_connection(self._target.hostname, self._target.port)
+        self._ends |= {back, out}
+        try:
+            await asyncio.gather(_pump(near, out), _pump(far, back))
+        finally:
+            self._ends -= {back, out}
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    except OSError:
+        pass
+    finally:
+        sink.close()
+
+
+@asynccontextmanager
+async def wire(url: str) -> AsyncIterator[Wire]:
+    way = Wire(url)
+    await way.open()
+    try:
+        yield way
+    finally:
+        await way.close()

@@ -101,20 +101,6 @@ async def test_the_creator_mutes_and_removes(server: str, browser: Browser) -> N
     await expect(ann.member("bob")).to_be_visible()
 
 
-async def test_a_reload_comes_back_with_what_was_said(server: str, browser: Browser) -> None:
-    ann, bob = await visit(browser), await visit(browser)
-    await ann.enter(server, "ann", "den")
-    await bob.enter(server, "bob", "den")
-    await ann.say("before")
-    await expect(bob.text("before")).to_be_visible()
-    await bob.page.reload()
-    await expect(bob.member("bob")).to_be_visible()
-    await expect(bob.text("before")).to_be_visible()
-    await expect(bob.text("before")).to_have_count(1)
-    await ann.say("after")
-    await expect(bob.text("after")).to_have_count(1)
-
-
 async def test_it_fits_a_phone(server: str, browser: Browser) -> None:
     ann = await visit(browser)
     await ann.page.set_viewport_size({"width": 375, "height": 667})

@@ -55,7 +55,7 @@ function talk(me: string, rooms: readonly string[], first: string): void {
     },
     onSignOut: () => {
       identity.forget();
-      location.reload();
+      void chat.signOut().then(() => location.reload());
     },
     onReconnect: () => location.reload(),
   });

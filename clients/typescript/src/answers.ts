@@ -1,3 +1,4 @@
+import { isRecord } from "./envelope.js";
 import type { Envelope, Payload } from "./envelope.js";
 import { messageFrom } from "./messages.js";
 import type { Message } from "./messages.js";
@@ -33,6 +34,12 @@ export interface History {
   readonly complete: boolean;
 }
 
+/** Where the delivery of one log goes on after the session came back. */
+export interface Restored extends Position {
+  /** False where something before it was lost. */
+  readonly recovered: boolean;
+}
+
 export function publishAckFrom(request: Envelope, answer: Envelope): PublishAck {
   return {
     messageId: request.messageId ?? "",
@@ -66,4 +73,14 @@ export function historyFrom({ messages = [], payload }: Envelope): History {
     epoch: typeof epoch === "string" ? epoch : undefined,
     complete: payload?.["complete"] === true,
   };
+}
+
+export function restoredFrom({ payload }: Envelope): ReadonlyMap<string, Restored> {
+  const channels = payload?.["channels"];
+  const found = new Map<string, Restored>();
+  for (const [log, at] of isRecord(channels) ? Object.entries(channels) : []) {
+    if (!isRecord(at) || !isPosition(at)) continue;
+    found.set(log, { epoch: at.epoch, offset: at.offset, recovered: at["recovered"] !== false });
+  }
+  return found;
 }

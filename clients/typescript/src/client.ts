@@ -1,12 +1,12 @@
-import { historyFrom, joinedFrom, membersFrom, publishAckFrom } from "./answers.js";
+import { historyFrom, membersFrom, publishAckFrom } from "./answers.js";
 import type { History, Joined, Members, PublishAck } from "./answers.js";
-import { Deliveries, positionsIn } from "./deliveries.js";
+import { Deliveries } from "./deliveries.js";
 import { Emitter } from "./emitter.js";
 import type { Listener } from "./emitter.js";
-import type { Envelope, Payload } from "./envelope.js";
+import type { Envelope } from "./envelope.js";
 import { NotConnected, errorFrom } from "./errors.js";
 import type { ChannelEvents, ClientEvents, ConnectionState } from "./events.js";
-import { newMessageId } from "./identifiers.js";
+import { Keeper } from "./keeper.js";
 import { Link } from "./link.js";
 import type { LinkOptions } from "./link.js";
 import { Memberships } from "./memberships.js";
@@ -15,89 +15,98 @@ import { Pieces } from "./pieces.js";
 import type { ContentOptions } from "./pieces.js";
 import { Positions } from "./positions.js";
 import type { Position } from "./positions.js";
-import { commandRequest, controlRequest, joinRequest, publishRequest, subscribeRequest } from "./queries.js";
+import { commandRequest, controlRequest, publishRequest } from "./queries.js";
 import type { HistoryRange } from "./queries.js";
+import { Recovery } from "./recovery.js";
 import { Requests } from "./requests.js";
 import type { RequestLimits } from "./requests.js";
+import { Session } from "./session.js";
+import type { SessionOptions } from "./session.js";
+import type { SessionStore } from "./store.js";
 import { Subscription } from "./subscription.js";
 import { Transfers } from "./transfers.js";
 import type { TransferLimits } from "./transfers.js";
 
-/** The highest protocol version this client speaks. */
-export const VERSION = "1.2";
-
-export interface ClientOptions extends LinkOptions {
-  /** For hubs with anonymous users; others take the user from the token. */
-  readonly user?: string;
-  /** A function is asked again for every connection, so that an expired token can be replaced. */
-  readonly token?: string | (() => string | Promise<string>);
-  readonly profile?: Payload;
+export interface ClientOptions extends LinkOptions, SessionOptions {
+  /** Where the session outlives the page, as `sessionInTab()`. Without one a reload is a new session. */
+  readonly sessionStore?: SessionStore;
   readonly requests?: RequestLimits;
   readonly transfers?: TransferLimits;
 }
 
 /** One session with a hub. Attach listeners, then `connect`; it comes back by itself until `close`. */
 export class Client {
-  readonly #options: ClientOptions;
   readonly #events = new Emitter<ClientEvents>();
   readonly #subscriptions = new Set<Subscription>();
-  readonly #positions = new Positions();
+  readonly #session: Session;
   readonly #requests: Requests;
   readonly #memberships: Memberships;
+  readonly #recovery: Recovery;
   readonly #deliveries: Deliveries;
   readonly #transfers: Transfers;
   readonly #link: Link;
   #state: ConnectionState = { phase: "idle" };
-  #user: string | undefined;
-  #token: ClientOptions["token"];
-  #version: string | undefined;
-  #session = 0;
 
   constructor(url: string, options: ClientOptions = {}) {
-    this.#options = options;
-    this.#user = options.user;
-    this.#token = options.token;
+    const positions = new Positions();
+    this.#session = new Session(options);
     this.#requests = new Requests((envelope) => this.#transmit(envelope), options.requests);
-    this.#memberships = new Memberships(this.#positions, {
+    this.#memberships = new Memberships(positions, {
       ask: (request) => this.#ask(request),
       rejoined: (joined) => this.#tell("rejoined", joined, joined.channel),
+      added: (channel) => this.#events.emit("subscribed", { channel }),
       removed: (removal) => this.#tell("removed", removal, removal.channel),
       unrecovered: (unrecovered) => this.#tell("unrecovered", unrecovered, unrecovered.channel),
+      changed: () => this.#recovery.keep(),
     });
+    this.#recovery = new Recovery(
+      {
+        session: this.#session,
+        keeper: new Keeper(options.sessionStore),
+        positions,
+        memberships: this.#memberships,
+        requests: this.#requests,
+      },
+      {
+        unrecovered: (unrecovered) => this.#tell("unrecovered", unrecovered, unrecovered.channel),
+        opened: () => this.#enter({ phase: "open" }),
+      },
+    );
     this.#transfers = new Transfers(
       (content) => this.#tell("content", content, content.channel),
       (error) => this.#events.emit("transferFailed", error),
       options.transfers,
     );
-    this.#deliveries = new Deliveries(this.#positions, {
+    this.#deliveries = new Deliveries(positions, {
       message: (message) => this.#deliver(message),
       presence: (presence) => this.#tell("presence", presence, presence.channel),
       system: (notice) => this.#tell("system", notice, notice.channel),
       gap: (gap) => this.#tell("gap", gap, gap.log),
       subscribed: (channel) => {
-        this.#memberships.enter(channel, { type: "subscribed" });
+        this.#memberships.added(channel);
         this.#events.emit("subscribed", { channel });
       },
       unsubscribed: (channel) => {
-        this.#memberships.leave(channel);
+        this.#memberships.removed(channel);
         this.#tell("removed", { channel, error: undefined }, channel);
       },
     });
     this.#link = new Link(
       url,
       {
-        hello: () => this.#hello(),
-        renewable: typeof options.token === "function",
+        greeting: () => this.#recovery.greeting(),
+        renewable: this.#session.renewable,
         connecting: (attempt) => this.#enter({ phase: "connecting", attempt }),
-        welcomed: (welcome) => void this.#welcomed(welcome),
+        welcomed: (welcome) => void this.#recovery.welcomed(welcome),
+        restored: (answer) => void this.#recovery.restored(answer),
+        expired: () => this.#recovery.expired(),
         received: (envelope) => this.#receive(envelope),
         waiting: (delayMs, closing) => {
-          this.#suspend();
+          this.#recovery.suspended();
           this.#enter({ phase: "waiting", delayMs, closing });
         },
         closed: (error) => {
-          this.#suspend();
-          this.#requests.end(error?.message ?? "the client was closed");
+          this.#recovery.ended(error);
           this.#transfers.clear();
           this.#enter({ phase: "closed", error });
         },
@@ -113,12 +122,12 @@ export class Client {
 
   /** The name the server knows this session by; before the first welcome, the one that was asked for. */
   get user(): string | undefined {
-    return this.#user;
+    return this.#session.user;
   }
 
   /** The version that was agreed on, after the first welcome. */
   get version(): string | undefined {
-    return this.#version;
+    return this.#session.version;
   }
 
   on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void {
@@ -132,7 +141,7 @@ export class Client {
     return subscription;
   }
 
-  /** Resolves at the first welcome, however many attempts it takes; rejects when no attempt will follow. */
+  /** Resolves once there is a session, new or kept, after however many attempts; rejects when none will follow. */
   connect(): Promise<void> {
     if (this.#state.phase !== "idle") {
       return Promise.reject(new NotConnected("a client connects once: make another one"));
@@ -147,11 +156,12 @@ export class Client {
           reject(state.error ?? new NotConnected("the client was closed"));
         }
       });
+      this.#recovery.begin();
       this.#link.start();
     });
   }
 
-  /** Ends the session. What was sent and not acknowledged is rejected with `OutcomeUnknown`. */
+  /** Ends the session, also a kept one. What was sent and not acknowledged is rejected with `OutcomeUnknown`. */
   close(): void {
     if (this.#state.phase !== "closed") this.#link.stop();
   }
@@ -180,25 +190,23 @@ export class Client {
     if (this.#state.phase === "open") this.#transmit(publishRequest(channel, message));
   }
 
-  async join(channel: string, options: { readonly position?: Position } = {}): Promise<Joined> {
-    const answer = await this.#ask(joinRequest(channel, options.position));
-    this.#memberships.enter(channel, answer);
-    return joinedFrom(channel, answer);
+  /** In a session that was kept the room may be joined already: then this tells what there is to know of it. */
+  join(channel: string, options: { readonly position?: Position } = {}): Promise<Joined> {
+    return this.#memberships.join(channel, options.position);
   }
 
-  async leave(channel: string): Promise<void> {
-    this.#memberships.leave(channel);
-    await this.#ask(commandRequest(channel, "leave"));
+  /** Where no answer comes, the room is left as soon as the session is back. */
+  leave(channel: string): Promise<void> {
+    return this.#memberships.leave(channel);
   }
 
   /** `channel` is a topic, or a pattern of topics with `*` and `**`. */
-  async subscribe(channel: string, options: { readonly position?: Position } = {}): Promise<void> {
-    this.#memberships.enter(channel, await this.#ask(subscribeRequest(channel, options.position)));
+  subscribe(channel: string, options: { readonly position?: Position } = {}): Promise<void> {
+    return this.#memberships.subscribe(channel, options.position);
   }
 
-  async unsubscribe(channel: string): Promise<void> {
-    this.#memberships.leave(channel);
-    await this.#ask(controlRequest("unsubscribe", channel));
+  unsubscribe(channel: string): Promise<void> {
+    return this.#memberships.leave(channel);
   }
 
   /** Stored messages, always ascending: the oldest after `after`, otherwise the newest. */
@@ -225,49 +233,7 @@ export class Client {
   /** Prolongs the session with a newer token, which later connections use, too. */
   async refresh(token: string): Promise<void> {
     await this.#ask(controlRequest("refresh", undefined, { token }));
-    if (typeof this.#token !== "function") this.#token = token;
-  }
-
-  async #hello(): Promise<Envelope> {
-    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
-    const payload: Payload = {};
-    if (token !== undefined) payload["token"] = token;
-    else if (this.#user !== undefined) payload["user"] = this.#user;
-    if (this.#options.profile !== undefined) payload["profile"] = this.#options.profile;
-    return { type: "hello", version: VERSION, messageId: newMessageId(), payload };
-  }
-
-  async #welcomed(welcome: Envelope): Promise<void> {
-    const session = ++this.#session;
-    const user = welcome.payload?.["user"];
-    if (typeof user === "string") this.#user = user;
-    this.#version = welcome.version;
-    this.#startLogs(welcome);
-    await this.#memberships.restore(() => session === this.#session);
-    if (session !== this.#session) return;
-    this.#enter({ phase: "open" });
-    this.#requests.resume();
-  }
-
-  /** A new session reads its inbox and `all` from the head, whatever the last one had seen of them. */
-  #startLogs(welcome: Envelope): void {
-    const given = new Map(positionsIn(welcome.payload));
-    for (const log of new Set([...given.keys(), ...this.#ownLogs()])) {
-      const before = this.#positions.get(log);
-      const now = given.get(log);
-      if (now === undefined) {
-        this.#positions.forget(log);
-        continue;
-      }
-      this.#positions.restart(log, now);
-      if (before !== undefined && (before.epoch !== now.epoch || before.offset < now.offset)) {
-        this.#tell("unrecovered", { channel: log, ...now }, log);
-      }
-    }
-  }
-
-  #ownLogs(): string[] {
-    return ["all", `user:${this.#user ?? ""}`].filter((channel) => !this.#memberships.has(channel));
+    this.#session.renew(token);
   }
 
   #receive(envelope: Envelope): void {
@@ -299,13 +265,8 @@ export class Client {
 
   #transmit(envelope: Envelope): boolean {
     // Only application messages name their sender; they are the ones with a time.
-    const named = envelope.timestamp !== undefined && this.#user !== undefined;
-    return this.#link.send(named ? { ...envelope, sender: this.#user as string } : envelope);
-  }
-
-  #suspend(): void {
-    this.#session += 1;
-    this.#requests.suspend();
+    const sender = envelope.timestamp === undefined ? undefined : this.#session.user;
+    return this.#link.send(sender === undefined ? envelope : { ...envelope, sender });
   }
 
   #enter(state: ConnectionState): void {

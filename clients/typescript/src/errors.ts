@@ -49,7 +49,8 @@ export interface ErrorDetails {
  * Every error of this package.
  *
  * - `HubbubError`: the server refused; `code` says why, `field` where, `retryAfterMs` when to come back
- *   - `OutcomeUnknown`: it was sent, and the connection ended before the answer: it may or may not have happened
+ *   - `OutcomeUnknown`: it was sent, and the answer is lost with its connection or, for a publish, with the session:
+ *     it may or may not have happened
  *   - `NotConnected`: it was not sent, so repeating it is safe
  *   - `ConnectionClosed`: the server ended the connection for good
  *   - `TransferFailed`: pieces of a larger content did not come together

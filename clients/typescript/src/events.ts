@@ -4,7 +4,7 @@ import type { HubbubError, TransferFailed } from "./errors.js";
 import type { Message } from "./messages.js";
 import type { Content } from "./transfers.js";
 
-/** `open` comes once rooms and topics are joined again; what is published before that waits for it. */
+/** `open` comes once the session is back in its rooms and topics; what is published before that waits for it. */
 export type ConnectionState =
   | { readonly phase: "idle" }
   | { readonly phase: "connecting"; readonly attempt: number }
@@ -50,7 +50,7 @@ export interface Unrecovered {
   readonly offset: number;
 }
 
-/** The server took this session out of a room or topic, or did not let it in again after a reconnect. */
+/** The server took this session out of a room or topic, also while it was away, or did not let it in again. */
 export interface Removal {
   readonly channel: string;
   readonly error: HubbubError | undefined;
@@ -63,14 +63,14 @@ export interface ChannelEvents {
   system: SystemNotice;
   gap: Gap;
   unrecovered: Unrecovered;
-  /** A new session is in the room again. Its members and this user's rights may be others. */
+  /** The room was lost with the session, and is joined again. Its members and this user's rights may be others. */
   rejoined: Joined;
   removed: Removal;
 }
 
 export interface ClientEvents extends ChannelEvents {
   state: ConnectionState;
-  /** The server put this session into a channel by itself. */
+  /** The server put this session into a channel by itself, or a join without an answer had succeeded. */
   subscribed: { readonly channel: string };
   transferFailed: TransferFailed;
   /** An error that answers no request. */

@@ -1,4 +1,4 @@
-export { Client, VERSION } from "./client.js";
+export { Client } from "./client.js";
 export type { ClientOptions } from "./client.js";
 export type { History, Joined, Members, PublishAck } from "./answers.js";
 export { covers, logOf } from "./channels.js";
@@ -33,5 +33,8 @@ export type { ContentOptions } from "./pieces.js";
 export type { Position } from "./positions.js";
 export type { HistoryRange } from "./queries.js";
 export type { RequestLimits } from "./requests.js";
+export { VERSION } from "./session.js";
+export { sessionInTab } from "./store.js";
+export type { SessionStore } from "./store.js";
 export type { Subscription } from "./subscription.js";
 export type { Content, TransferLimits } from "./transfers.js";

@@ -16,12 +16,17 @@ export interface LinkOptions {
 }
 
 export interface LinkHandlers {
-  /** Made anew for each connection, since a token may have to be. */
-  readonly hello: () => Promise<Envelope>;
-  /** Whether `hello` can come with another token than the last one. */
+  /** What to say first, made anew for each connection, since a token may have to be. */
+  readonly greeting: () => Promise<Envelope>;
+  /** Whether the greeting can come with another token than the last one. */
   readonly renewable: boolean;
   readonly connecting: (attempt: number) => void;
+  /** A new session began. */
   readonly welcomed: (welcome: Envelope) => void;
+  /** The session from before goes on. What was taken from it meanwhile is `received` before that. */
+  readonly restored: (answer: Envelope) => void;
+  /** The server does not take the session back: a greeting without it is asked for next. */
+  readonly expired: () => void;
   readonly received: (envelope: Envelope) => void;
   readonly waiting: (delayMs: number, closing: Closing) => void;
   readonly closed: (error: HubbubError | undefined) => void;
@@ -36,8 +41,10 @@ export class Link {
   #connection: Connection | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastError: HubbubError | undefined;
-  #welcomed = false;
+  #established = false;
+  #restoring = false;
   #renewing = false;
+  #heartbeatMs = DEFAULT_INTERVAL_MS;
 
   constructor(
     private readonly url: string,
@@ -58,9 +65,9 @@ export class Link {
     if (this.#timer !== undefined) this.#connect();
   }
 
-  /** False where nothing was sent. Before the welcome only `hello` may go out. */
+  /** False where nothing was sent. Before there is a session only the greeting may go out. */
   send(envelope: Envelope): boolean {
-    return this.#welcomed && (this.#connection?.send(envelope) ?? false);
+    return this.#established && (this.#connection?.send(envelope) ?? false);
   }
 
   stop(): void {
@@ -70,7 +77,8 @@ export class Link {
   #connect(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#welcomed = false;
+    this.#established = false;
+    this.#restoring = false;
     this.#lastError = undefined;
     this.handlers.connecting(this.#backoff.attempts + 1);
     const connection: Connection = new Connection(this.url, this.#open, {
@@ -83,32 +91,58 @@ export class Link {
   }
 
   async #introduce(connection: Connection): Promise<void> {
-    let hello: Envelope;
+    let greeting: Envelope;
     try {
-      hello = await this.handlers.hello();
+      greeting = await this.handlers.greeting();
     } catch (error) {
       this.handlers.failed(new HubbubError("unauthorized", `no token could be had: ${String(error)}`));
       this.#giveBack(connection);
       return;
     }
-    connection.send(hello);
+    if (connection !== this.#connection) return;
+    this.#restoring = greeting.type === "restore_session";
+    connection.send(greeting);
   }
 
   #receive(connection: Connection, envelope: Envelope): void {
-    if (envelope.type === "error") this.#lastError = errorFrom(envelope);
-    if (this.#welcomed) {
+    const error = envelope.type === "error" ? errorFrom(envelope) : undefined;
+    if (error !== undefined) this.#lastError = error;
+    if (this.#established) {
       this.handlers.received(envelope);
     } else if (envelope.type === "welcome") {
-      this.#welcomed = true;
-      this.#renewing = false;
-      this.#backoff.reset();
       const heartbeatMs = envelope.payload?.["heartbeat_ms"];
-      connection.established(typeof heartbeatMs === "number" ? heartbeatMs : DEFAULT_INTERVAL_MS);
+      if (typeof heartbeatMs === "number") this.#heartbeatMs = heartbeatMs;
+      this.#establish(connection);
       this.handlers.welcomed(envelope);
-    } else if (envelope.code === "unsupported_version") {
-      this.#finish(this.#lastError);
-    } else if (envelope.type === "error" && envelope.code !== "unauthorized") {
-      // The server would wait for another hello; there is none better to say at once.
+    } else if (envelope.type === "session_restored") {
+      this.#establish(connection);
+      this.handlers.restored(envelope);
+    } else if (error !== undefined) {
+      this.#refused(connection, error);
+    } else if (this.#restoring) {
+      this.handlers.received(envelope);
+    }
+  }
+
+  #establish(connection: Connection): void {
+    this.#established = true;
+    this.#renewing = false;
+    this.#backoff.reset();
+    connection.established(this.#heartbeatMs);
+  }
+
+  #refused(connection: Connection, error: HubbubError): void {
+    if (error.code === "unsupported_version") {
+      this.#finish(error);
+    } else if (error.code === "unauthorized" || error.code === "token_expired") {
+      // The server closes, and the code says what comes of it.
+    } else if (this.#restoring && !error.retryable) {
+      // Expired, or another user's by now: either way it is no session of this client.
+      this.#restoring = false;
+      this.handlers.expired();
+      void this.#introduce(connection);
+    } else {
+      // The server would wait for another greeting; there is none better to say at once.
       this.#giveBack(connection);
     }
   }

@@ -9,7 +9,7 @@ export interface RequestLimits {
 }
 
 export interface RequestOptions {
-  /** Publishes wait for a connection and are sent again when no ack comes; the server knows a repeat by its id. */
+  /** Publishes wait for a connection and are sent again when no ack comes; the session knows a repeat by its id. */
   readonly publish: boolean;
 }
 
@@ -18,11 +18,13 @@ interface Pending {
   readonly publish: boolean;
   readonly resolve: (answer: Envelope) => void;
   readonly reject: (error: HubbubError) => void;
-  sends: number;
+  sent: boolean;
+  /** How often it was sent again for want of an answer; another connection does not count. */
+  resends: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** What was asked and not yet answered, by message id. */
+/** What was asked and not yet answered, by message id and in order. */
 export class Requests {
   readonly #maximumPending: number;
   readonly #answerMs: number;
@@ -61,7 +63,7 @@ export class Requests {
         reject(new HubbubError("too_many_pending", reason, { messageId: envelope.messageId }));
         return;
       }
-      const pending: Pending = { envelope, publish, resolve, reject, sends: 0, timer: undefined };
+      const pending: Pending = { envelope, publish, resolve, reject, sent: false, resends: 0, timer: undefined };
       this.#pending.set(key, pending);
       if (!publish || this.#flowing) this.#send(key, pending);
     });
@@ -76,19 +78,27 @@ export class Requests {
     return true;
   }
 
-  /** The session is ready: what waited for it goes out, in order. */
+  /** The session is ready: publishes go out in order, those first that an earlier connection had taken already. */
   resume(): void {
     this.#flowing = true;
     for (const [key, pending] of [...this.#pending]) {
-      if (pending.publish && pending.sends === 0) this.#send(key, pending);
+      if (pending.publish) this.#send(key, pending);
     }
   }
 
-  /** The session ended. What was sent may have happened; what was not waits for the next one. */
+  /** The connection ended. Publishes wait for the next one, and their clock stands; nobody answers the others. */
   suspend(): void {
     this.#flowing = false;
     for (const [key, pending] of [...this.#pending]) {
-      if (pending.sends > 0) this.#reject(key, new OutcomeUnknown(pending.envelope.messageId));
+      if (pending.publish) clearTimeout(pending.timer);
+      else this.#reject(key, new OutcomeUnknown(pending.envelope.messageId));
+    }
+  }
+
+  /** The session is lost, and with it who would know a repeat. What was not sent yet is for the next session. */
+  abandon(): void {
+    for (const [key, pending] of [...this.#pending]) {
+      if (pending.publish && pending.sent) this.#reject(key, new OutcomeUnknown(pending.envelope.messageId));
     }
   }
 
@@ -96,23 +106,31 @@ export class Requests {
   end(reason: string): void {
     this.#endedBy = reason;
     this.suspend();
+    this.abandon();
     for (const [key, pending] of [...this.#pending]) {
       this.#reject(key, new NotConnected(reason, pending.envelope.messageId));
     }
   }
 
   #send(key: string, pending: Pending): void {
+    clearTimeout(pending.timer);
     if (!this.transmit(pending.envelope)) {
       if (!pending.publish) this.#reject(key, new NotConnected(undefined, pending.envelope.messageId));
       return;
     }
-    pending.sends += 1;
+    pending.sent = true;
     // Only publishes are known by their id when repeated; the others get the same time in one piece.
     const patienceMs = pending.publish ? this.#answerMs : this.#answerMs * (this.#resends + 1);
-    pending.timer = setTimeout(() => {
-      if (pending.publish && pending.sends <= this.#resends) this.#send(key, pending);
-      else this.#reject(key, new OutcomeUnknown(pending.envelope.messageId));
-    }, patienceMs);
+    pending.timer = setTimeout(() => this.#repeat(key, pending), patienceMs);
+  }
+
+  #repeat(key: string, pending: Pending): void {
+    if (pending.publish && pending.resends < this.#resends) {
+      pending.resends += 1;
+      this.#send(key, pending);
+    } else {
+      this.#reject(key, new OutcomeUnknown(pending.envelope.messageId));
+    }
   }
 
   #reject(key: string, error: HubbubError): void {

@@ -45,7 +45,7 @@ describe("deliveries", () => {
     socket().end(1006);
     await vi.advanceTimersByTimeAsync(1_000);
     await welcome();
-    const [, x, y] = socket().sent;
+    const [, , x, y] = socket().sent;
     socket().say({ type: "ack", messageId: x?.messageId ?? "", payload: { epoch: "e1", offset: 10, recovered: true } });
     socket().say({ type: "ack", messageId: y?.messageId ?? "", payload: { epoch: "e1", offset: 20, recovered: true } });
     await settle();

@@ -73,7 +73,12 @@ export interface Stage {
   readonly sockets: FakeSocket[];
   /** The newest connection. */
   readonly socket: () => FakeSocket;
+  /** Lets the client in with a new session; one that it asks for has expired. */
   readonly welcome: (payload?: Record<string, unknown>) => Promise<void>;
+  /** Lets the client back into its session, which reads these logs. */
+  readonly restore: (channels?: Record<string, unknown>) => Promise<void>;
+  /** The connection is lost, and the next one is opened. */
+  readonly reconnect: () => Promise<void>;
 }
 
 /** A client whose sockets the test holds; a reconnect waits exactly its bound (1 s, 2 s, …). */
@@ -94,18 +99,40 @@ export function stage(options: ClientOptions = {}): Stage {
     if (newest === undefined) throw new Error("no connection was opened");
     return newest;
   };
-  const welcome = async (payload: Record<string, unknown> = {}): Promise<void> => {
+  const opened = async (): Promise<void> => {
+    if (socket().readyState !== 0) return;
     socket().open();
     await settle();
+  };
+  const welcome = async (payload: Record<string, unknown> = {}): Promise<void> => {
+    await opened();
+    if (socket().sent.at(-1)?.type === "restore_session") {
+      socket().refuse("session_expired");
+      await settle();
+    }
+    socket().last("hello");
     socket().say({
       type: "welcome",
       version: "1.2",
-      sessionId: "secret",
+      sessionId: `secret ${sockets.length}`,
+      connectionId: `connection ${sockets.length}`,
       payload: { user: "ada", heartbeat_ms: 25_000, limits: {}, positions: {}, ...payload },
     });
     await settle();
   };
-  return { client, sockets, socket, welcome };
+  const restore = async (channels: Record<string, unknown> = {}): Promise<void> => {
+    await opened();
+    const { sessionId = "" } = socket().last("restore_session");
+    const connectionId = `connection ${sockets.length}`;
+    socket().say({ type: "session_restored", version: "1.2", sessionId, connectionId, payload: { channels } });
+    await settle();
+  };
+  const reconnect = async (): Promise<void> => {
+    socket().end(1006);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await opened();
+  };
+  return { client, sockets, socket, welcome, restore, reconnect };
 }
 
 /** A client after its first welcome. */
@@ -120,6 +147,16 @@ export async function connected(options: ClientOptions = {}): Promise<Stage> {
 export function text(offset: number, content = "hi", channel = ROOM) {
   const messageId = `00000000-0000-4000-8000-${String(offset).padStart(12, "0")}`;
   return { type: "text", messageId, timestamp: 1, sender: "bob", channel, offset, payload: { content } };
+}
+
+/** Where a log goes on in the epoch e1. */
+export function at(offset: number, recovered = true) {
+  return { epoch: "e1", offset, recovered };
+}
+
+/** The types of what was sent over the newest connection. */
+export function types({ socket }: Stage): string[] {
+  return socket().sent.map(({ type }) => type);
 }
 
 /** Joins the room at this offset of the epoch e1. */

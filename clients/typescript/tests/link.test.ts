@@ -28,9 +28,10 @@ describe("connecting", () => {
     expect(socket().last("hello").payload).toEqual({ token: "old" });
     socket().end(4401);
     await vi.advanceTimersByTimeAsync(1_000);
-    await welcome();
+    socket().open();
+    await settle();
     expect(sockets).toHaveLength(2);
-    expect(socket().last("hello").payload).toEqual({ token: "new" });
+    expect(socket().last("restore_session").payload).toEqual({ positions: {}, token: "new" });
   });
 
   it("gives up on 4401 where there is no other token", async () => {

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ROOM, connected, joined, settle, text } from "./fakes.js";
+import { ROOM, connected, joined, settle, text, types } from "./fakes.js";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe("memberships", () => {
-  it("joins its rooms and topics again from what it saw", async () => {
+  it("joins its rooms and topics again from what it saw when the session is lost", async () => {
     const built = await connected();
     const { client, socket, welcome } = built;
     await joined(built, 3);
@@ -16,7 +16,7 @@ describe("memberships", () => {
     socket().end(1006);
     await vi.advanceTimersByTimeAsync(1_000);
     await welcome();
-    const [, join, subscribe] = socket().sent;
+    const [, , join, subscribe] = socket().sent;
     expect(join).toMatchObject({
       channel: ROOM,
       sender: "ada",
@@ -48,7 +48,7 @@ describe("memberships", () => {
     await vi.advanceTimersByTimeAsync(1_000);
     await built.welcome();
     expect(removals).toEqual([ROOM]);
-    expect(built.socket().sent.map(({ type }) => type)).toEqual(["hello"]);
+    expect(types(built)).toEqual(["restore_session", "hello"]);
   });
 
   it("tells when a room does not take it back", async () => {
@@ -73,6 +73,6 @@ describe("memberships", () => {
     await built.welcome();
     built.socket().refuse("rate_limited", { retry_after_ms: 400 });
     await vi.advanceTimersByTimeAsync(400);
-    expect(built.socket().sent.map(({ type }) => type)).toEqual(["hello", "command", "command"]);
+    expect(types(built)).toEqual(["restore_session", "hello", "command", "command"]);
   });
 });

@@ -46,3 +46,41 @@ it("refuses more than it may hold, and an id that is under way", async () => {
   expect(built.size).toBe(0);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+it("lets the clock of publishes stand without a connection, and sends them again first and in order", async () => {
+  const built = requests();
+  const [a, b] = ["a", "b"].map((messageId) => built.ask({ type: "text", messageId }, { publish: true }));
+  await vi.advanceTimersByTimeAsync(4_999);
+  built.suspend();
+  const c = built.ask({ type: "text", messageId: "c" }, { publish: true });
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(sent.map(({ messageId }) => messageId)).toEqual(["a", "b"]);
+  built.resume();
+  expect(sent.map(({ messageId }) => messageId)).toEqual(["a", "b", "a", "b", "c"]);
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(sent).toHaveLength(5);
+  for (const messageId of ["a", "b", "c"]) built.settle({ type: "ack", messageId });
+  expect((await Promise.all([a, b, c])).map((answer) => answer?.messageId)).toEqual(["a", "b", "c"]);
+});
+
+it("does not count another connection as another attempt", async () => {
+  const built = requests();
+  void built.ask({ type: "text", messageId: "a" }, { publish: true });
+  for (let time = 0; time < 10; time += 1) {
+    built.suspend();
+    built.resume();
+  }
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(built.size).toBe(1);
+});
+
+it("gives up what was sent in a session that is lost, and nothing else", async () => {
+  const built = requests();
+  const known = caught(built.ask({ type: "text", messageId: "a" }, { publish: true }));
+  built.suspend();
+  void built.ask({ type: "text", messageId: "b" }, { publish: true });
+  built.abandon();
+  expect(await known).toBeInstanceOf(OutcomeUnknown);
+  built.resume();
+  expect(sent.map(({ messageId }) => messageId)).toEqual(["a", "b"]);
+});

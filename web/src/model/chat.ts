@@ -1,10 +1,11 @@
-import { Client, HubbubError, NotConnected, OutcomeUnknown, newMessageId } from "hubbub";
+import { Client, HubbubError, NotConnected, OutcomeUnknown, newMessageId, sessionInTab } from "hubbub";
 import type { ConnectionState, Message, SystemNotice } from "hubbub";
 import { explain } from "./explanations";
 import { Room } from "./room";
 import type { Body, Post } from "./timeline";
 
 const PAGE = 50;
+const PARTING_MS = 1_000;
 
 /** Everything the page shows, and everything a user can do. `changed` asks for a new look at all of it. */
 export class Chat {
@@ -20,7 +21,9 @@ export class Chat {
     readonly me: string,
     private readonly changed: () => void,
   ) {
-    this.#client = new Client(hub, { user: me });
+    // After a reload the server goes on from what it has sent. The page reads the history too, and a timeline takes
+    // each message once.
+    this.#client = new Client(hub, { user: me, sessionStore: sessionInTab() });
     this.#listen();
   }
 
@@ -62,9 +65,16 @@ export class Chat {
   leave(room: Room): void {
     this.rooms.delete(room.name);
     if (this.active === room) this.active = [...this.rooms.values()].at(0);
-    // Without a connection there is nothing to leave: the next session joins what is in the list.
+    // Without a connection the client sees to it as soon as there is one.
     this.#client.leave(room.channel).catch(() => undefined);
     this.read();
+  }
+
+  /** Leaves every room, so that the others see it at once, and ends the session. */
+  async signOut(): Promise<void> {
+    const parting = [...this.rooms.values()].map(({ channel }) => this.#client.leave(channel));
+    await Promise.race([Promise.allSettled(parting), new Promise((resolve) => setTimeout(resolve, PARTING_MS))]);
+    this.#client.close();
   }
 
   send(room: Room, body: Body): void {
@@ -213,6 +223,8 @@ export class Chat {
   }
 
   #missing(room: Room): void {
+    // A page that has just been loaded shows nothing that something could be missing from.
+    if (room.timeline.entries.length === 0) return;
     room.timeline.note("Some messages are missing here: the server no longer has them.", "warning", Date.now());
   }
 

@@ -1,8 +1,13 @@
+import { ConnectionClosed } from "hubbub";
+import type { ConnectionState } from "hubbub";
 import { h, set, setText } from "../dom";
 import type { Chat } from "../model/chat";
 import { capitalised } from "../model/explanations";
 import { textButton } from "./controls";
 import type { View } from "./view";
+
+/** The close code for a connection whose session has a newer one, as when a tab was duplicated. */
+const REPLACED = 4409;
 
 /** How it stands with the server: a quiet word always, a banner when it matters. */
 export class ConnectionView implements View {
@@ -35,6 +40,7 @@ export class ConnectionView implements View {
     setText(this.#word, { idle: "Connecting", connecting: "Connecting", open: "Connected", waiting: "Reconnecting", closed: "Disconnected" }[phase]);
     this.banner.hidden = phase === "open" || (phase === "connecting" && connection.attempt === 1);
     this.#again.hidden = phase === "connecting";
+    setText(this.#again, isReplaced(connection) ? "Use it here, too" : "Try now");
     setText(this.#text, this.#sentence());
   }
 
@@ -48,7 +54,12 @@ export class ConnectionView implements View {
       case "waiting":
         return "The connection was lost. Your messages wait until it is back.";
       case "closed":
+        if (isReplaced(connection)) return "This conversation goes on in another tab.";
         return capitalised(connection.error?.message ?? "the connection was closed");
     }
   }
+}
+
+function isReplaced(state: ConnectionState): boolean {
+  return state.phase === "closed" && state.error instanceof ConnectionClosed && state.error.closeCode === REPLACED;
 }

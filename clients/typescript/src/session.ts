@@ -1,0 +1,134 @@
+import type { Envelope, Payload } from "./envelope.js";
+import { newMessageId } from "./identifiers.js";
+import type { Kept } from "./keeper.js";
+import type { Position } from "./positions.js";
+
+/** The highest protocol version this client speaks. */
+export const VERSION = "1.2";
+
+/** The largest message that a server takes unless it says otherwise, and what of it is for no positions. */
+const MESSAGE_BYTES = 64 * 1024;
+const RESERVED_BYTES = 4 * 1024;
+
+export interface SessionOptions {
+  /** For hubs with anonymous users; others take the user from the token. */
+  readonly user?: string;
+  /** A function is asked again for every connection, so that an expired token can be replaced. */
+  readonly token?: string | (() => string | Promise<string>);
+  readonly profile?: Payload;
+}
+
+/** Who this client is to the server, and how it introduces itself over a new connection. */
+export class Session {
+  readonly #options: SessionOptions;
+  /** A secret. Undefined before the first welcome, and once the server does not know it any more. */
+  #id: string | undefined;
+  #connectionId: string | undefined;
+  #user: string | undefined;
+  #token: SessionOptions["token"];
+  #version: string | undefined;
+  #messageBytes = MESSAGE_BYTES;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#user = options.user;
+    this.#token = options.token;
+  }
+
+  get user(): string | undefined {
+    return this.#user;
+  }
+
+  get version(): string | undefined {
+    return this.#version;
+  }
+
+  /** Whether a greeting can come with another token than the last one. */
+  get renewable(): boolean {
+    return typeof this.#token === "function";
+  }
+
+  /** What to say first: the session from before if there is one, else hello. */
+  async greeting(positions: Iterable<readonly [log: string, position: Position]>): Promise<Envelope> {
+    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
+    return this.#id === undefined ? this.#hello(token) : this.#restore(this.#id, token, positions);
+  }
+
+  /** The server began a new session. */
+  welcomed({ sessionId, connectionId, version, payload }: Envelope): void {
+    this.#id = sessionId;
+    this.#connectionId = connectionId;
+    this.#version = version;
+    const { user, limits } = payload ?? {};
+    if (typeof user === "string") this.#user = user;
+    const bytes = (limits as Payload | undefined)?.["message_bytes"];
+    if (typeof bytes === "number" && bytes > 0) this.#messageBytes = bytes;
+  }
+
+  /** The session goes on over a new connection. */
+  restored({ sessionId, connectionId, version }: Envelope): void {
+    this.#id = sessionId ?? this.#id;
+    this.#connectionId = connectionId;
+    this.#version = version ?? this.#version;
+  }
+
+  /** The server does not take it back. */
+  expired(): void {
+    this.#id = undefined;
+    this.#connectionId = undefined;
+  }
+
+  renew(token: string): void {
+    if (typeof this.#token !== "function") this.#token = token;
+  }
+
+  /** Takes over a session that was kept; false for one that was somebody else's. */
+  resume({ sessionId, connectionId, wanted, user }: Kept): boolean {
+    if (wanted !== this.#options.user) return false;
+    this.#id = sessionId;
+    this.#connectionId = connectionId;
+    this.#user = user ?? this.#user;
+    return true;
+  }
+
+  /** What to keep of it, if there is a session to keep. */
+  kept(): Pick<Kept, "sessionId" | "connectionId" | "wanted" | "user"> | undefined {
+    if (this.#id === undefined) return undefined;
+    return { sessionId: this.#id, connectionId: this.#connectionId, wanted: this.#options.user, user: this.#user };
+  }
+
+  #hello(token: string | undefined): Envelope {
+    const payload: Payload = {};
+    if (token !== undefined) payload["token"] = token;
+    else if (this.#user !== undefined) payload["user"] = this.#user;
+    if (this.#options.profile !== undefined) payload["profile"] = this.#options.profile;
+    return { type: "hello", version: VERSION, messageId: newMessageId(), payload };
+  }
+
+  #restore(
+    sessionId: string,
+    token: string | undefined,
+    positions: Iterable<readonly [string, Position]>,
+  ): Envelope {
+    const room = this.#messageBytes - RESERVED_BYTES - (token?.length ?? 0);
+    const payload: Payload = { positions: Object.fromEntries(fitting(positions, room)) };
+    if (token !== undefined) payload["token"] = token;
+    const messageId = newMessageId();
+    const restore: Envelope = { type: "restore_session", version: VERSION, messageId, sessionId, payload };
+    if (this.#connectionId !== undefined) restore.connectionId = this.#connectionId;
+    return restore;
+  }
+}
+
+/** As many as fit. From a log that is left out the server goes on where it stopped, and says where that was. */
+function fitting<T>(entries: Iterable<T>, bytes: number): T[] {
+  const encoder = new TextEncoder();
+  const taken: T[] = [];
+  let left = bytes;
+  for (const entry of entries) {
+    left -= encoder.encode(JSON.stringify(entry)).length;
+    if (left < 0) break;
+    taken.push(entry);
+  }
+  return taken;
+}
