@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -12,6 +13,12 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 READ_BUFFER = 2048
 """Bytes that a connection's read buffer begins with: ten thousand idle ones stay small."""
+
+UNSENT_LIMIT = 128 * 1024
+"""Bytes the kernel takes of a connection beyond what is on its way (`TCP_NOTSENT_LOWAT`).
+
+Without it a peer that stops reading fills megabytes of kernel memory before its position begins to lag.
+"""
 
 _CLOSE = 0x88
 
@@ -83,4 +90,9 @@ async def listen(
         )
 
     # asyncio's own transports: docs/decisions/0003-asyncio-transports.md has the measurement.
-    return await asyncio.get_running_loop().create_server(make, host, port, reuse_address=True, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(make, host, port, reuse_address=True, backlog=1024)
+    for listening in server.sockets:
+        # Accepted sockets inherit it.
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
+    return server
