@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -14,7 +14,9 @@ class Append(Struct, frozen=True):
     """One record to be appended to the log `log`.
 
     `session` and `message_id` together are the idempotency key; without them there is none. `key` is what a
-    log that conflates goes by: there the newest record of each key outlives the retention.
+    log that conflates goes by: there the newest record of each key outlives the retention. With `expected` the
+    record is appended only if that is the offset of the log's last record, else it is refused as a `conflict`; a
+    repeat is answered as such all the same. Not every log can do that (`Log.conditional`).
     """
 
     log: str
@@ -22,6 +24,7 @@ class Append(Struct, frozen=True):
     session: str = ""
     message_id: str = ""
     key: str = ""
+    expected: int | None = None
 
 
 class Appended(Struct, frozen=True):
@@ -33,7 +36,7 @@ class Appended(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """The record is not in the log: a code of docs/protocol.md section 6, and why."""
+    """The record is not in the log: a code of docs/protocol.md section 6, or `conflict`, and why."""
 
     code: str
     reason: str
@@ -56,6 +59,11 @@ class Page(Struct, frozen=True):
 
 class Log(Protocol):
     """Many named logs. Each is ordered and bounded by its retention; offsets only grow, and may have holes."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether `Append.expected` is honoured; where it is not, an append that has one is refused (`unavailable`)."""
+        ...
 
     def append(self, batch: Sequence[Append]) -> Sequence[Appended | Refused] | Awaitable[Sequence[Appended | Refused]]:
         """Appends each record or refuses it, in the batch's order; all answered together."""
@@ -80,6 +88,41 @@ class Log(Protocol):
 
     def close(self) -> Awaitable[None] | None:
         """What was accepted is brought to safety, and nothing comes any more."""
+        ...
+
+
+class Sink(Protocol):
+    """Who is told of what comes into the logs it follows. Called in the loop of whoever follows."""
+
+    def arrived(self, log: str, epoch: str, entries: Sequence[tuple[int, bytes]]) -> None:
+        """New records of a followed log in its order, this node's own included. What is known may come again."""
+        ...
+
+    def interrupted(self, log: str) -> None:
+        """Records may have been missed: whoever follows reads the log from where it is. More may arrive as before."""
+        ...
+
+
+class SharedLog(Log, Protocol):
+    """A log that several nodes append to and follow. Its answers come later; it raises `OSError` when it is away.
+
+    An append that fails so may yet be in the log: it is to be repeated under its idempotency key, or not at all.
+    """
+
+    @property
+    def dense(self) -> bool:
+        """Whether the offsets of a log have no holes, so that one that is skipped was missed."""
+        ...
+
+    def follow(self, log: str, sink: Sink) -> Awaitable[Position]:
+        """Begins to follow, and answers the log's head: every record after it comes to the sink.
+
+        Records up to it may come too, and records may come before the answer does.
+        """
+        ...
+
+    def unfollow(self, log: str, sink: Sink) -> None:
+        """Nothing more comes of this log. Harmless when it is not followed."""
         ...
 
 
@@ -130,10 +173,133 @@ class Directory(Protocol):
 
     def put(self, name: str, value: bytes) -> Awaitable[None] | None: ...
 
+    def create(self, name: str, value: bytes) -> Awaitable[bool] | bool:
+        """Puts it unless the name is taken. Returns whether it did; of several at once one does."""
+        ...
+
     def delete(self, name: str) -> Awaitable[None] | None: ...
 
     def names(self, prefix: str) -> Awaitable[Sequence[str]] | Sequence[str]:
         """The names that begin so, sorted."""
+        ...
+
+    def close(self) -> Awaitable[None] | None: ...
+
+
+class Joined(Struct, frozen=True):
+    """The session is in; `first` says that it is its user's first there, `count` how many users there are now."""
+
+    first: bool
+    count: int
+
+
+class Left(Struct, frozen=True):
+    """The session is out; `last` says that it was its user's last there, `count` how many users there are now."""
+
+    space: str
+    user: str
+    last: bool
+    count: int
+
+
+class Members(Struct, frozen=True):
+    """How many users are in a space, and some or all of them, in the order they came."""
+
+    count: int
+    users: Sequence[str]
+
+
+class Presence(Protocol):
+    """Who is in which space (a room, a user's connections), over all nodes. Each entry belongs to one node."""
+
+    def join(
+        self, space: str, user: str, session: str, node: str, *, limit: int | None = None
+    ) -> Awaitable[Joined | None] | Joined | None:
+        """Enters atomically; None when `limit` users are in already and this is not one of them.
+
+        A session that is in already keeps its place, and belongs to `node` from now on (`first` is false then).
+        """
+        ...
+
+    def leave(self, space: str, user: str, session: str, node: str) -> Awaitable[Left] | Left:
+        """Leaves, if the entry belongs to `node`; else nothing changes and `last` is false."""
+        ...
+
+    def members(self, space: str, limit: int) -> Awaitable[Members] | Members: ...
+
+    def drop(self, node: str) -> Awaitable[Sequence[Left]] | Sequence[Left]:
+        """Removes all entries of a node that is gone. Of several that do so at once one gets each departure."""
+        ...
+
+    def close(self) -> Awaitable[None] | None: ...
+
+
+class NodeRecord(Struct, frozen=True):
+    """A node as the others see it. `run` tells one start of it from the next; `load` is its connections.
+
+    `url` is where clients reach it by itself (ws:// or wss://), empty when they cannot.
+    """
+
+    name: str
+    run: str
+    url: str = ""
+    load: int = 0
+    capacity: int = 0
+    state: Literal["up", "draining"] = "up"
+    started: float = 0.0
+
+
+class Lease(Struct, frozen=True):
+    """Something that one holder at a time has. `fence` grows with each new holder."""
+
+    name: str
+    holder: str
+    fence: int
+
+
+class Registry(Protocol):
+    """Which nodes there are, and what each of them holds. What is not renewed in time is gone."""
+
+    def announce(self, record: NodeRecord, ttl: float) -> Awaitable[bool] | bool:
+        """The node lives for `ttl` seconds more. False when another run has the name now."""
+        ...
+
+    def withdraw(self, name: str, run: str) -> Awaitable[None] | None:
+        """The node is gone at once; harmless when another run has the name."""
+        ...
+
+    def nodes(self) -> Awaitable[Sequence[NodeRecord]] | Sequence[NodeRecord]:
+        """The nodes that live, sorted by name."""
+        ...
+
+    def lease(self, name: str, holder: str, ttl: float) -> Awaitable[Lease | None] | Lease | None:
+        """Takes or renews the lease for `ttl` seconds; None while another holder has it. A renewal keeps its fence."""
+        ...
+
+    def release(self, lease: Lease) -> Awaitable[None] | None:
+        """Gives it back; harmless when it is another's by now."""
+        ...
+
+    def close(self) -> Awaitable[None] | None: ...
+
+
+class Mailbox(Protocol):
+    """Small messages between nodes beside the logs: to whoever has opened the topic, at most once.
+
+    From one sender they come in order. `receive` is called in the loop of whoever opened, the sender's own
+    messages too.
+    """
+
+    def open(self, topic: str, receive: Callable[[bytes], None]) -> Awaitable[None] | None:
+        """Returns when what is sent from now on comes. One `receive` a topic and mailbox."""
+        ...
+
+    def leave(self, topic: str) -> None:
+        """Nothing more comes. Harmless when it is not open."""
+        ...
+
+    def send(self, topic: str, message: bytes) -> None:
+        """Sends soon, without waiting; while the backend is away it is dropped."""
         ...
 
     def close(self) -> Awaitable[None] | None: ...

@@ -17,6 +17,12 @@ class MemoryDirectory:
     def put(self, name: str, value: bytes) -> None:
         self._values[name] = value
 
+    def create(self, name: str, value: bytes) -> bool:
+        if name in self._values:
+            return False
+        self._values[name] = value
+        return True
+
     def delete(self, name: str) -> None:
         self._values.pop(name, None)
 

@@ -25,6 +25,8 @@ class MemoryLog:
     `dedup_window` message ids are remembered, for `dedup_age` seconds.
     """
 
+    conditional = True
+
     def __init__(
         self,
         *,
@@ -64,17 +66,26 @@ class MemoryLog:
     def close(self) -> None:
         """Nothing is kept."""
 
-    def _append_one(self, item: Append, now: float) -> Appended:
+    def _append_one(self, item: Append, now: float) -> Appended | Refused:
         if not item.session:
-            return self._store(item, now)
+            return self._refusal(item) or self._store(item, now)
         # UUIDs compare without case.
         message_id = item.message_id.lower()
         first = self._seen.find(item.session, message_id, now)
         if first is not None:
             return Appended(first.epoch, first.offset, True)
+        refusal = self._refusal(item)
+        if refusal is not None:
+            return refusal
         result = self._store(item, now)
         self._seen.put(item.session, message_id, result, now)
         return result
+
+    def _refusal(self, item: Append) -> Refused | None:
+        if item.expected is None:
+            return None
+        head = self.head(item.log).offset
+        return None if head == item.expected else Refused("conflict", f"the log is at {head}")
 
     def _store(self, item: Append, now: float) -> Appended:
         ring = self._rings.get(item.log)

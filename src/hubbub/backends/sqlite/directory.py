@@ -26,6 +26,9 @@ class SqliteDirectory:
     def put(self, name: str, value: bytes) -> Awaitable[None] | None:
         return self._database.change(partial(_put, name=name, value=value))
 
+    def create(self, name: str, value: bytes) -> Awaitable[bool] | bool:
+        return self._database.change(partial(_create, name=name, value=value))
+
     def delete(self, name: str) -> Awaitable[None] | None:
         return self._database.change(partial(_delete, name=name))
 
@@ -47,6 +50,10 @@ def _get(connection: Connection, *, name: str) -> bytes | None:
 
 def _put(connection: Connection, *, name: str, value: bytes) -> None:
     connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def _create(connection: Connection, *, name: str, value: bytes) -> bool:
+    return connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, value)).rowcount == 1
 
 
 def _delete(connection: Connection, *, name: str) -> None:

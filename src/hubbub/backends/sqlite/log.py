@@ -39,6 +39,8 @@ class SqliteLog:
     raises `TryLater`. Both are over by themselves when the disk is well again.
     """
 
+    conditional = False
+
     def __init__(
         self,
         database: Database,
