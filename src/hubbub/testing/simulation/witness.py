@@ -59,6 +59,10 @@ class WitnessedLog:
         self._truth = truth
         self._is_plugged = True
 
+    @property
+    def conditional(self) -> bool:
+        return self._inner.conditional
+
     def unplug(self) -> None:
         self._is_plugged = False
 
