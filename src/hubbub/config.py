@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -110,8 +111,17 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes that all logs in memory may hold; the log that was silent longest goes first."""
     channels: tuple[ChannelSettings, ...] = ()
     """Rules for logs by the pattern of their name; the first that matches counts."""
-    log: str = "memory"
-    """Where logs and sessions are kept: `memory`, or `sqlite:///path/to/file`."""
+    backend: str = ""
+    """One server for everything that nodes share, as `redis://host:6379/0`; what is set below is kept elsewhere."""
+    log: str = ""
+    """Where logs are kept: `memory`, a `redis:` server, or with sessions and rooms in `sqlite:///path/to/file`."""
+    sessions: str = ""
+    """Where sessions are kept; by default with the backend, else with the log."""
+    registry: str = ""
+    """Where nodes find each other; by default at the backend."""
+    cluster: str = "hubbub"
+    """What the names of everything on a shared server begin with: clusters with different names know nothing of
+    each other."""
     fsync: Literal["full", "normal", "off"] = "full"
     """What a log on disk waits for: `full` loses nothing when the power fails."""
     session_ttl: float = 3600.0
@@ -142,8 +152,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigurationError("jwt", "set either secret (HS256) or public_key (RS256)")
         if self.jwt is not None and self.jwt.secret and len(self.jwt.secret.encode()) < 32:
             raise ConfigurationError("jwt.secret", "must have at least 32 bytes (RFC 7518 section 3.2)")
-        if self.log != "memory" and not (self.log.startswith("sqlite:") and self.log_path.strip("/")):
-            raise ConfigurationError("log", f"{self.log!r}: say memory or sqlite:///path/to/file")
+        for name, schemes in _STORES.items():
+            _check_store(name, getattr(self, name), schemes)
+        if not _CLUSTER.fullmatch(self.cluster):
+            raise ConfigurationError("cluster", f"{self.cluster!r}: 1 to 64 of A-Z a-z 0-9 . _ -")
         ids = [room.id for room in self.rooms]
         if len(ids) != len(set(ids)):
             raise ConfigurationError("rooms", "an id stands twice")
@@ -153,10 +165,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         return self.anonymous if self.open_rooms is None else self.open_rooms
 
     @property
-    def log_path(self) -> str:
-        """The file that `log` names: absolute in `sqlite:///path/to/file`, relative in `sqlite:file`."""
-        path = self.log.removeprefix("sqlite:")
-        return "/" + path.lstrip("/") if path.startswith("//") else path
+    def log_url(self) -> str:
+        """Where logs are kept, whether said by itself or by `backend`."""
+        return self.log or self.backend or "memory"
 
     @property
     def node_name(self) -> str:
@@ -185,6 +196,42 @@ _POSITIVE = (
     "ack_timeout",
     "restore_attempts",
 )
+
+
+_CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_STORES = {
+    "backend": ("redis", "rediss"),
+    "log": ("memory", "sqlite", "redis", "rediss"),
+    "sessions": ("memory", "redis", "rediss"),
+    "registry": ("redis", "rediss"),
+}
+"""The schemes that each setting takes."""
+
+_EXAMPLES = {
+    "memory": "memory",
+    "sqlite": "sqlite:///path/to/file",
+    "redis": "redis://host:6379/0",
+    "rediss": "rediss://host:6379/0 (TLS)",
+}
+
+
+def scheme_of(url: str) -> str:
+    """`redis` for `redis://host`, `memory` for `memory`."""
+    return url.partition(":")[0]
+
+
+def hide_password(url: str) -> str:
+    """A store's URL as it may be shown: without user and password."""
+    return re.sub(r"([?&][^=&]*password=)[^&]*", r"\1***", re.sub(r"//.*@", "//***@", url))
+
+
+def _check_store(setting: str, url: str, schemes: tuple[str, ...]) -> None:
+    scheme, _, rest = url.partition(":")
+    # `memory` is the one that needs no place.
+    if url and (scheme not in schemes or bool(rest.strip("/")) is (scheme == "memory")):
+        examples = " or ".join(_EXAMPLES[one] for one in schemes)
+        raise ConfigurationError(setting, f"{hide_password(url)!r}: say {examples}")
 
 
 def load_settings(path: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

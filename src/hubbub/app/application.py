@@ -16,7 +16,7 @@ from hubbub.app.consumers import BatchConsumer, BatchOptions
 from hubbub.app.gatekeeper import Gatekeeper, Middleware
 from hubbub.app.routing import MessageRouter
 from hubbub.app.spaces import GroupSpace, RoomSpace
-from hubbub.app.stores import open_stores
+from hubbub.app.stores import Stores, open_stores
 from hubbub.app.subscriptions import subscribe
 from hubbub.config import Settings
 from hubbub.errors import ConfigurationError, HubbubError, ProtocolError
@@ -26,7 +26,7 @@ from hubbub.hub.permissions import Action
 from hubbub.hub.users import User
 from hubbub.hub.watch import ConnectionStatistics, HubStatistics
 from hubbub.node.node import Node
-from hubbub.ports import Directory, Log, Sessions
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions
 from hubbub.protocol.building import build_message
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import ApplicationMessage, Message
@@ -48,8 +48,8 @@ class Hubbub:
 
     Settings come as one `Settings`, or by name: `Hubbub(anonymous=True, port=9000)`. `log` is a setting too
     (`sqlite:///path/to/file`, which is opened here), or a store of your own, with `sessions` and `directory` if they
-    are to outlive the process. Register message types and handlers first; then `run()` in a script, or
-    `async with app.serve():` beside other asyncio code.
+    are to outlive the process, and `presence`, `registry` and `mailbox` if there are several nodes. Register message
+    types and handlers first; then `run()` in a script, or `async with app.serve():` beside other asyncio code.
     """
 
     def __init__(
@@ -57,16 +57,19 @@ class Hubbub:
         settings: Settings | None = None,
         *,
         log: Log | str | None = None,
-        sessions: Sessions | None = None,
+        sessions: Sessions | str | None = None,
         directory: Directory | None = None,
+        presence: Presence | None = None,
+        registry: Registry | str | None = None,
+        mailbox: Mailbox | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
         **named: Any,
     ) -> None:
-        if settings is not None and (named or isinstance(log, str)):
+        stores: dict[str, Any] = {"log": log, "sessions": sessions, "registry": registry}
+        named |= {name: stores.pop(name) for name in tuple(stores) if isinstance(stores[name], str)}
+        if settings is not None and named:
             raise ConfigurationError("settings", "give one Settings or settings by name, not both")
-        if isinstance(log, str):
-            named["log"] = log
         self.settings = settings or Settings(**named)
         self.catalog = Catalog()
         self.router = MessageRouter()
@@ -77,9 +80,19 @@ class Hubbub:
         self._authenticate: Authenticate | None = (
             JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
         )
-        if log is None or isinstance(log, str):
-            log, sessions, directory = open_stores(self.settings, clock, wall)
-        node = Node(self.settings, Wire(self.catalog), log, sessions, directory, clock=clock, wall=wall)
+        if stores.get("log") is None:
+            self.stores = open_stores(self.settings, clock, wall)
+        else:
+            self.stores = Stores(**stores, directory=directory, presence=presence, mailbox=mailbox)
+        node = Node(
+            self.settings,
+            Wire(self.catalog),
+            self.stores.log,
+            self.stores.sessions,
+            self.stores.directory,
+            clock=clock,
+            wall=wall,
+        )
         self._server = Server(node)
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)
@@ -273,6 +286,7 @@ class Hubbub:
         authentication = Authentication(self._authenticate, anonymous=self.settings.anonymous)
         if self._authenticate is None and not self.settings.anonymous:
             log.warning("nobody can get in: set `anonymous` or `jwt`, or register `authenticate`")
+        await self.stores.connect()
         try:
             # Before the server, so that nothing a client publishes comes before their positions.
             for consumer in self._consumers:
@@ -280,6 +294,7 @@ class Hubbub:
             await self._server.start(Gatekeeper(self, authentication), listen=listen)
         except HubbubError:
             await self._drain_consumers(0.0)
+            await self.stores.close()
             raise
 
     async def stop(self) -> None:
@@ -288,6 +303,7 @@ class Hubbub:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.stores.close()
 
     async def _drain_consumers(self, seconds: float) -> None:
         await asyncio.gather(*(consumer.drain(seconds) for consumer in self._consumers))

@@ -42,9 +42,17 @@ def serve(
         bool | None,
         typer.Option("--anonymous/--no-anonymous", help="Let users in without credentials.", show_default=False),
     ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="What nodes share: redis://host:6379/0. Turns on everything that several nodes need."),
+    ] = None,
     log: Annotated[
         str | None,
-        typer.Option(help="Where logs and sessions are kept: memory, or sqlite:///path/to/file.  [memory]"),
+        typer.Option(help="Where logs are kept: memory, sqlite:///path/to/file or redis://….  [the backend or memory]"),
+    ] = None,
+    sessions: Annotated[
+        str | None,
+        typer.Option(help="Where sessions are kept: memory or redis://….  [with the backend, else the log]"),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     verbose: Annotated[bool, typer.Option(help="Log at debug level.")] = False,
@@ -54,7 +62,9 @@ def serve(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    settings = load_settings(config, host=host, port=port, anonymous=anonymous, log=log)
+    settings = load_settings(
+        config, host=host, port=port, anonymous=anonymous, backend=backend, log=log, sessions=sessions
+    )
     hub = Hubbub(settings)
     register_typing(hub)
 
