@@ -231,6 +231,10 @@ class Presence(Protocol):
         """Removes all entries of a node that is gone. Of several that do so at once one gets each departure."""
         ...
 
+    def holders(self) -> Awaitable[Sequence[str]] | Sequence[str]:
+        """The nodes that have entries, those among them that are gone and were not dropped yet, too."""
+        ...
+
     def close(self) -> Awaitable[None] | None: ...
 
 

@@ -12,6 +12,11 @@ class MemoryExchange:
     def __init__(self) -> None:
         self.topics: dict[str, dict[MemoryMailbox, Callable[[bytes], None]]] = {}
 
+    def deliver(self, topic: str, message: bytes) -> None:
+        """To whoever has it open by now."""
+        for receive in tuple(self.topics.get(topic, {}).values()):
+            receive(message)
+
 
 class MemoryMailbox:
     """Implements `Mailbox`: one for each node, all of one `exchange`."""
@@ -29,9 +34,8 @@ class MemoryMailbox:
             self._exchange.topics.pop(topic, None)
 
     def send(self, topic: str, message: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        for receive in self._exchange.topics.get(topic, {}).values():
-            loop.call_soon(receive, message)
+        if topic in self._exchange.topics:
+            asyncio.get_running_loop().call_soon(self._exchange.deliver, topic, message)
 
     def close(self) -> None:
         for topic in list(self._exchange.topics):

@@ -53,6 +53,9 @@ class MemoryPresence:
         departures = [self.leave(space, user, session, node) for space, user, session in found]
         return [left for left in departures if left.last]
 
+    def holders(self) -> Sequence[str]:
+        return sorted({node for users in self._spaces.values() for one in users.values() for node in one.values()})
+
     def close(self) -> None:
         """Nothing is kept."""
 

@@ -33,8 +33,8 @@ class MemoryRegistry:
             del self._nodes[name]
 
     def nodes(self) -> Sequence[NodeRecord]:
-        found = [self._living(name) for name in sorted(self._nodes)]
-        return [record for record in found if record is not None]
+        self._nodes = {name: known for name, known in self._nodes.items() if self._living(name) is not None}
+        return [self._nodes[name][0] for name in sorted(self._nodes)]
 
     def lease(self, name: str, holder: str, ttl: float) -> Lease | None:
         now = self._clock()

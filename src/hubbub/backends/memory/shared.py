@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.ports import Append, Appended, Page, Refused, Sink
@@ -23,13 +23,11 @@ class SharedMemoryLog:
         self._log = log
         self._sinks: dict[str, list[Sink]] = {}
 
-    async def append(self, batch: Sequence[Append]) -> Sequence[Appended | Refused]:
-        await asyncio.sleep(0)
-        results = self._log.append(batch)
-        for item, result in zip(batch, results, strict=True):
-            if isinstance(result, Appended) and not result.repeated:
-                self._tell(item.log, result.epoch, ((result.offset, item.record),))
-        return results
+    def append(self, batch: Sequence[Append]) -> Awaitable[Sequence[Appended | Refused]]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[Appended | Refused]] = loop.create_future()
+        loop.call_soon(self._append, batch, answer)
+        return answer
 
     async def read(
         self, log: str, *, after: int = 0, before: int | None = None, limit: int, newest: bool = False
@@ -61,7 +59,16 @@ class SharedMemoryLog:
     def close(self) -> None:
         """The other nodes go on with it."""
 
-    def _tell(self, log: str, epoch: str, entries: Sequence[tuple[int, bytes]]) -> None:
+    def _append(self, batch: Sequence[Append], answer: asyncio.Future[Sequence[Appended | Refused]]) -> None:
         loop = asyncio.get_running_loop()
-        for sink in self._sinks.get(log, ()):
-            loop.call_soon(sink.arrived, log, epoch, entries)
+        results = self._log.append(batch)
+        for item, result in zip(batch, results, strict=True):
+            if isinstance(result, Appended) and not result.repeated:
+                loop.call_soon(self._tell, item.log, result.epoch, ((result.offset, item.record),))
+        if not answer.done():
+            answer.set_result(results)
+
+    def _tell(self, log: str, epoch: str, entries: Sequence[tuple[int, bytes]]) -> None:
+        """Whoever follows by now."""
+        for sink in tuple(self._sinks.get(log, ())):
+            sink.arrived(log, epoch, entries)
