@@ -116,7 +116,8 @@ async def test_what_the_log_no_longer_keeps_is_said() -> None:
                     continue
                 assert message.offset == expected
                 expected += 1
-            assert gaps == 1
+            # Each time the socket takes some more it may have fallen off again.
+            assert gaps
 
 
 async def test_the_end_of_the_connection_is_typed() -> None:

@@ -56,9 +56,10 @@ class PicowsTransport:
 
     def _send_later(self, frames: bytes) -> int:
         """Behind what the socket has not taken yet."""
+        self._ws.underlying_transport.write(frames)
+        # Looked at afterwards: of these frames, too, the socket may have taken a part only.
         if not self.buffered():
             self.send = self._send_now
-        self._ws.underlying_transport.write(frames)
         return len(frames)
 
     def ping(self, payload: bytes) -> None:
