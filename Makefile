@@ -36,8 +36,8 @@ unit: .venv/ready
 typescript: node_modules/.package-lock.json
 	npm test
 
-# The slow suites: fuzzing, WebSocket conformance, a real browser.
-slow: .venv/ready pages browsers
+# The slow suites: fuzzing, WebSocket conformance, a real browser, real servers.
+slow: .venv/ready pages browsers servers
 	$(BIN)/pytest -m slow
 
 fuzz: .venv/ready
@@ -63,6 +63,12 @@ simulate: .venv/ready
 browsers:
 	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null) || true
+
+# Redis for the tests against real servers; without root and apt they skip, and say so.
+.PHONY: servers
+servers:
+	@command -v redis-server >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server >/dev/null) || true
 
 lint: setup
 	$(BIN)/ruff format --check src tests bench hatch_build.py

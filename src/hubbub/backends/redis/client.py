@@ -1,0 +1,221 @@
+"""One URL, a Redis server or a cluster of them: connecting, the library of functions, and what errors mean."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import TimeoutError as Late
+
+from hubbub.backends.redis.library import function, library
+from hubbub.config import hide_password
+from hubbub.errors import ConfigurationError
+
+log = logging.getLogger("hubbub.redis")
+
+TIMEOUT = 2.0
+"""Seconds that a command may take; after them its outcome is unknown."""
+PATIENCE = 10.0
+"""Seconds for which a server that is away at the start is tried again."""
+_PAUSE = 0.5
+
+
+class Call(NamedTuple):
+    """A function of the library with its keys (all of one hash tag) and arguments."""
+
+    function: str
+    keys: Sequence[str]
+    args: Sequence[str | bytes | int | float]
+
+
+class RedisClient:
+    """Connects to what `url` names, and calls functions there. `setting` is who named it."""
+
+    def __init__(
+        self, url: str, setting: str = "backend", *, timeout: float = TIMEOUT, patience: float = PATIENCE
+    ) -> None:
+        self.url = url
+        self.setting = setting
+        self.timeout = timeout
+        self._patience = patience
+        self._options: dict[str, Any] = {
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "protocol": 3,
+            # Whoever calls knows whether a repeat is harmless; here nothing is repeated whose outcome is unknown.
+            "retry": Retry(NoBackoff(), 0),
+        }
+        self._redis: Redis | RedisCluster | None = None
+        self._loading = asyncio.Lock()
+
+    async def connect(self) -> None:
+        """Returns when the server answers and has the functions.
+
+        A server that is away is tried for `patience` seconds. Raises `ConfigurationError`, which names the setting.
+        """
+        if self._redis is not None:
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        warned = False
+        while True:
+            try:
+                self._redis = await self._try()
+                return
+            except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+                raise self._wrong(f"refuses user and password of the URL ({error}); correct them") from None
+            except (Unreachable, Late, BusyLoadingError, OSError) as error:
+                if loop.time() >= deadline:
+                    raise self._wrong(f"cannot be reached ({error}); start it, or correct the address") from None
+                if not warned:
+                    warned = True
+                    log.warning("%s: %s: %s; trying for %g s", self.setting, self.shown, error, self._patience)
+            except (RedisError, ValueError) as error:
+                raise self._wrong(f"cannot be used: {error}") from None
+            await asyncio.sleep(_PAUSE)
+
+    async def close(self) -> None:
+        """Hangs up. What is under way is lost."""
+        redis, self._redis = self._redis, None
+        if redis is not None:
+            await redis.aclose()
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may be logged."""
+        return hide_password(self.url)
+
+    @property
+    def database(self) -> int:
+        """The number of the database: channels, unlike keys, are shared by all of them."""
+        if isinstance(self._redis, Redis):
+            return int(self._redis.connection_pool.connection_kwargs.get("db") or 0)
+        return 0
+
+    async def execute(self, calls: Sequence[Call]) -> list[Any]:
+        """What each call answered, or the error it was refused with. In one pipeline for each server.
+
+        Calls with keys in common are executed in order. Raises `ConnectionError` when any outcome is unknown.
+        """
+        answers = await self._execute(calls)
+        missing = [index for index, answer in enumerate(answers) if _is_missing(answer)]
+        if missing:
+            # The server was restarted or flushed: they were not executed.
+            await self._load_anew()
+            again = await self._execute([calls[index] for index in missing])
+            for index, answer in zip(missing, again, strict=True):
+                answers[index] = answer
+        return answers
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publishes each message to its sharded channel. Raises `ConnectionError`."""
+        await self._run([("SPUBLISH", channel, message) for channel, message in messages])
+
+    def connection(self, channel: str) -> tuple[str, AbstractConnection]:
+        """The address of the server that a channel is at, and a new connection to it, not yet connected."""
+        redis = self._connected()
+        if isinstance(redis, RedisCluster):
+            node = redis.get_node_from_key(channel)
+            if node is None:
+                raise ConnectionError("no server of the cluster has this slot")
+            return node.name, node.connection_class(**node.connection_kwargs)
+        pool = redis.connection_pool
+        return "", pool.connection_class(**pool.connection_kwargs)
+
+    async def refresh(self) -> None:
+        """Asks the cluster anew which server has which slot."""
+        if isinstance(self._redis, RedisCluster):
+            try:
+                await self._redis.nodes_manager.initialize()
+            except (RedisError, OSError) as error:
+                raise ConnectionError(str(error)) from None
+
+    async def _execute(self, calls: Sequence[Call]) -> list[Any]:
+        return await self._run(
+            [("FCALL", function(call.function), len(call.keys), *call.keys, *call.args) for call in calls]
+        )
+
+    async def _run(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        pipeline = self._connected().pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            raise ConnectionError(f"Redis is away: {error}") from None
+        for answer in answers:
+            if isinstance(answer, Unreachable | Late) and not isinstance(answer, BusyLoadingError):
+                raise ConnectionError(f"Redis is away: {answer}")
+        return answers
+
+    async def _try(self) -> Redis | RedisCluster:
+        """Connects, finds out whether it is a cluster, and loads the functions."""
+        redis: Redis | RedisCluster = Redis.from_url(self.url, **self._options)
+        try:
+            facts = await redis.info()
+            if facts.get("cluster_enabled"):
+                await redis.aclose()
+                redis = RedisCluster.from_url(self.url, **self._options)
+                await redis.initialize()
+            await _load(redis)
+        except BaseException:
+            await redis.aclose()
+            raise
+        _warn(facts, self.shown)
+        return redis
+
+    async def _load_anew(self) -> None:
+        async with self._loading:
+            try:
+                await _load(self._connected())
+            except (RedisError, OSError) as error:
+                raise ConnectionError(f"Redis is away: {error}") from None
+
+    def _connected(self) -> Redis | RedisCluster:
+        if self._redis is None:
+            raise ConnectionError("Redis is not connected")
+        return self._redis
+
+    def _wrong(self, problem: str) -> ConfigurationError:
+        return ConfigurationError(self.setting, f"{self.shown} {problem}")
+
+
+async def _load(redis: Redis | RedisCluster) -> None:
+    """Loads the functions, on every server of a cluster."""
+    targets = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(redis, RedisCluster) else {}
+    try:
+        await redis.execute_command("FUNCTION LOAD", library()[1], **targets)
+    except ResponseError as error:
+        text = str(error)
+        if "unknown command" in text.lower():
+            raise ResponseError("Redis 7.0 or newer is needed") from None
+        if "already exists" not in text:
+            raise
+
+
+def _warn(facts: dict[str, Any], shown: str) -> None:
+    """Tells of a server that may lose what it was given."""
+    policy = facts.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        log.warning("%s may drop logs when its memory is full (maxmemory-policy %s): set noeviction", shown, policy)
+    if not facts.get("aof_enabled"):
+        log.info("%s keeps nothing over a restart (appendonly no): every loss is told as a gap", shown)
+
+
+def _is_missing(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and "Function not found" in str(answer)

@@ -1,0 +1,80 @@
+"""Redis servers: one, or a cluster of three."""
+
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from tests.servers.processes import Server, free_port, require, wait_until
+
+_SLOTS = 16384
+
+
+class RedisServer(Server):
+    """One server. It keeps nothing over a restart unless it is started with `--appendonly yes`."""
+
+    def __init__(self, place: Path, *more: str) -> None:
+        self.port = free_port()
+        words = [require("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *more]
+        super().__init__(place, words)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self, *more: str) -> None:
+        """Returns when it answers."""
+        super().start(*more)
+        wait_until(self.answers)
+
+    def ask(self, *words: Any) -> Any:
+        """One command, on a connection of its own."""
+        with redis.Redis(port=self.port) as client:
+            return client.execute_command(*words)
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("PING"))
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
+            return False
+
+
+class RedisThree:
+    """A Redis Cluster of three masters without replicas."""
+
+    def __init__(self, place: Path) -> None:
+        self.servers = [
+            RedisServer(
+                place / str(number), "--cluster-enabled", "yes", "--cluster-port", str(free_port()),
+                "--cluster-node-timeout", "2000",
+            )
+            for number in range(3)
+        ]  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return self.servers[0].url
+
+    def start(self) -> None:
+        """Returns when all slots are served, and every server knows it."""
+        for number, server in enumerate(self.servers):
+            server.start()
+            server.ask("CLUSTER SET-CONFIG-EPOCH", number + 1)
+            first, after = number * _SLOTS // 3, (number + 1) * _SLOTS // 3
+            server.ask("CLUSTER ADDSLOTSRANGE", first, after - 1)
+            if number:
+                bus = self.servers[0].words[self.servers[0].words.index("--cluster-port") + 1]
+                server.ask("CLUSTER MEET", "127.0.0.1", self.servers[0].port, bus)
+        for server in self.servers:
+            wait_until(lambda server=server: _is_whole(server))  # type: ignore[misc]
+
+    def kill(self) -> None:
+        for server in self.servers:
+            server.kill()
+
+
+def _is_whole(server: RedisServer) -> bool:
+    facts = server.ask("CLUSTER INFO")
+    return facts["cluster_state"] == "ok" and facts["cluster_known_nodes"] == "3"
