@@ -64,11 +64,12 @@ browsers:
 	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null) || true
 
-# Redis for the tests against real servers; without root and apt they skip, and say so.
+# Servers for the tests against real ones; without root and apt they skip, and say so.
 .PHONY: servers
 servers:
-	@command -v redis-server >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
-		(apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server >/dev/null) || true
+	@test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		(command -v redis-server && test -e /usr/share/java/zookeeper.jar) >/dev/null || \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server zookeeper >/dev/null) || true
 
 lint: setup
 	$(BIN)/ruff format --check src tests bench hatch_build.py

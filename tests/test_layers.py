@@ -33,7 +33,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "ports": {"msgspec"},
     "hub": {"msgspec"},
     "node": {"msgspec"},
-    "backends": {"msgspec", "redis", "hiredis"},
+    "backends": {"msgspec", "redis", "hiredis", "kazoo", "confluent_kafka"},
     "server": {"msgspec", "picows", "multidict"},
     "client": {"msgspec", "picows"},
     "app": {"msgspec", "jwt"},

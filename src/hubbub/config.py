@@ -203,8 +203,8 @@ _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STORES = {
     "backend": ("redis", "rediss"),
     "log": ("memory", "sqlite", "redis", "rediss"),
-    "sessions": ("memory", "redis", "rediss"),
-    "registry": ("redis", "rediss"),
+    "sessions": ("memory", "redis", "rediss", "zookeeper"),
+    "registry": ("redis", "rediss", "zookeeper"),
 }
 """The schemes that each setting takes."""
 
@@ -213,6 +213,7 @@ _EXAMPLES = {
     "sqlite": "sqlite:///path/to/file",
     "redis": "redis://host:6379/0",
     "rediss": "rediss://host:6379/0 (TLS)",
+    "zookeeper": "zookeeper://host:2181,host:2181/path",
 }
 
 

@@ -67,6 +67,7 @@ class Stores(NamedTuple):
 OPENERS = {
     "redis": ("hubbub.backends.redis.opening", "redis"),
     "rediss": ("hubbub.backends.redis.opening", "redis"),
+    "zookeeper": ("hubbub.backends.zookeeper.opening", "zookeeper"),
 }
 """Scheme to the module whose `open_backend` serves it, and the extra with its driver."""
 

@@ -52,7 +52,9 @@ def serve(
     ] = None,
     sessions: Annotated[
         str | None,
-        typer.Option(help="Where sessions are kept: memory or redis://….  [with the backend, else the log]"),
+        typer.Option(
+            help="Where sessions are kept: memory, redis://… or zookeeper://….  [with the backend, else the log]"
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     verbose: Annotated[bool, typer.Option(help="Log at debug level.")] = False,
