@@ -104,8 +104,11 @@ class Welcome(Struct, omit_defaults=True):
 
 
 class RestoreSession(Struct, omit_defaults=True):
+    """`ticket` is what a `migrate` gave: it proves to the node that this connection may be moved there."""
+
     positions: dict[str, Position] = field(default_factory=dict)
     token: str | UnsetType = UNSET
+    ticket: str | UnsetType = UNSET
 
 
 class Restored(Struct):
