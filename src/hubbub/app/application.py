@@ -90,6 +90,9 @@ class Hubbub:
             self.stores.log,
             self.stores.sessions,
             self.stores.directory,
+            presence=self.stores.presence,
+            registry=self.stores.registry,
+            mailbox=self.stores.mailbox,
             clock=clock,
             wall=wall,
         )
