@@ -3,10 +3,9 @@
 import hubbub
 
 NAMES = """
-BadMessage Catalog ChannelHandler Client ClientOptions Command ConfigurationError Conflict ConnectionClosed
-ConnectionState Context
+BadMessage Catalog Client ClientOptions Command ConfigurationError Conflict ConnectionClosed ConnectionState Context
 Data Denied File Hubbub HubbubError Image InternalError JwtSettings Listener Message MessagesMissed OutcomeUnknown
-Peer Position ProtocolError RoomSettings Settings Subscription Text Transfer TryLater Upgrade User connect load_settings
+Position ProtocolError RoomSettings Settings Subscription Text Transfer TryLater Upgrade User connect load_settings
 """.split()
 
 

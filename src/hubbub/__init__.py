@@ -23,7 +23,6 @@ from hubbub.errors import (
     ProtocolError,
     TryLater,
 )
-from hubbub.hub.kinds import ChannelHandler, Peer
 from hubbub.hub.users import User
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import Message
@@ -33,7 +32,6 @@ from hubbub.server.gate import Upgrade
 __all__ = [
     "BadMessage",
     "Catalog",
-    "ChannelHandler",
     "Client",
     "ClientOptions",
     "Command",
@@ -54,7 +52,6 @@ __all__ = [
     "Message",
     "MessagesMissed",
     "OutcomeUnknown",
-    "Peer",
     "Position",
     "ProtocolError",
     "RoomSettings",

@@ -75,7 +75,7 @@ class Restoration:
         self._hub.journal.read(log, located, after=position.offset, limit=0)
 
     def _located(self, log: str, feed: Feed, rest: Rest, position: Position, page: Stretch | None) -> None:
-        if page is None:
+        if page is None or not agrees(self._hub, feed, page):
             feed.pins -= 1
             self._hub.feeds.release(feed)
             self._give_up()
@@ -101,7 +101,6 @@ class Restoration:
                 self._hub.membership.come_back(room, session)
             self._hub.sessions.returned(session)
             self._hub.membership.tell_members(connection)
-            self._hub.kinds.returned(session, self._positions)
             self._hub.vault.touch(session)
         self._release()
 
@@ -144,6 +143,13 @@ class Restoration:
             self._hub.feeds.release(found.feed)
         self._found.clear()
         self._then()
+
+
+def agrees(hub: Hub, feed: Feed, page: Stretch) -> bool:
+    """Whether the page is of the log that the feed reads. When it is not, one of them is about to be another."""
+    if feed.epoch and page.epoch != feed.epoch:
+        hub.journal.doubt(feed, page.epoch, page.oldest)
+    return not feed.epoch or page.epoch == feed.epoch
 
 
 def locate(wanted: Position, page: Stretch) -> tuple[bool, int]:

@@ -7,15 +7,16 @@ import logging
 import time
 from collections.abc import Callable
 from inspect import isawaitable
+from typing import cast
 
 from hubbub.config import Settings
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.node.journal import LogJournal
 from hubbub.node.vault import SessionVault
-from hubbub.ports import Directory, Log, Sessions, Snapshots
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog
 from hubbub.protocol.wire import Wire
 
-log = logging.getLogger("hubbub.node")
+logger = logging.getLogger("hubbub.node")
 
 SWEEP_INTERVAL = 1.0
 
@@ -27,24 +28,27 @@ class Node:
         self,
         settings: Settings,
         wire: Wire,
-        store: Log,
+        log: Log,
         sessions: Sessions | None = None,
         directory: Directory | None = None,
-        snapshots: Snapshots | None = None,
         *,
+        presence: Presence | None = None,
+        registry: Registry | None = None,
+        mailbox: Mailbox | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
     ) -> None:
         """Without `sessions` they end with the process, and with them what `directory` keeps of rooms.
 
-        `snapshots` are closed with the other stores, and not used here.
-
+        A `log` that is a `SharedLog` is followed: with the other nodes on it this one serves the same channels.
+        `presence`, `registry` and `mailbox` are what these agree by.
         `clock` is in seconds, `wall` in milliseconds since 1970.
         """
         self.settings = settings
         self.hub = Hub(settings, wire, self._wake, clock=clock, wall=wall)
-        self._stores = [store for store in (sessions, directory, snapshots, store) if store is not None]
-        self._journal = self.hub.journal = LogJournal(self.hub, store)
+        given = (sessions, directory, presence, registry, mailbox, log)
+        self._stores = [one for one in given if one is not None]
+        self._journal = self.hub.journal = LogJournal(self.hub, log, shared_log(log))
         self._vault: SessionVault | None = None
         if sessions is not None:
             self._vault = self.hub.vault = SessionVault(self.hub, sessions, directory)
@@ -73,6 +77,7 @@ class Node:
             if timer is not None:
                 timer.cancel()
         await self._journal.settle()
+        await self._journal.close()
         if self._vault is not None:
             await self._vault.settle()
         for store in self._stores:
@@ -83,6 +88,7 @@ class Node:
     def kill(self) -> None:
         """Stops at once, as a crash would: nothing is brought to its end, saved or closed."""
         self._loop = None
+        self._journal.abandon()
         for timer in (self._sweep, self._ending):
             if timer is not None:
                 timer.cancel()
@@ -104,5 +110,11 @@ class Node:
         self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
         try:
             self.hub.sweep()
+            self._journal.sweep()
         except Exception:
-            log.exception("looking after the connections failed")
+            logger.exception("looking after the connections failed")
+
+
+def shared_log(log: Log) -> SharedLog | None:
+    """The same log, if other nodes append to it, too."""
+    return cast(SharedLog, log) if hasattr(log, "follow") else None
