@@ -1,22 +1,11 @@
 import { fromBase64 } from "./base64.js";
+import { TransferFailed } from "./errors.js";
 import { isRecord } from "./envelope.js";
 import type { Metadata } from "./envelope.js";
-import { HubbubError } from "./errors.js";
 import type { Message } from "./messages.js";
 
 /** The largest piece the protocol allows, before base64. */
 export const PIECE_BYTES = 32 * 1024;
-
-export class TransferFailed extends HubbubError {
-  override readonly name = "TransferFailed";
-
-  constructor(
-    reason: string,
-    readonly transferId: string,
-  ) {
-    super("transfer_failed", reason);
-  }
-}
 
 export interface TransferLimits {
   /** What all unfinished transfers may hold together. */
@@ -77,37 +66,34 @@ export class Transfers {
     this.#patienceMs = limits.patienceMs ?? 30_000;
   }
 
-  /** Takes a piece. Returns the content if it was the last that was missing. */
-  take(message: Message): Content | undefined {
+  take(message: Message): void {
     const transferId = String(message.payload["transferId"] ?? "");
     const key = JSON.stringify([message.channel, message.sender, transferId]);
-    if (this.#failed.has(key)) return undefined;
+    if (this.#failed.has(key)) return;
     const piece = pieceFrom(message.payload);
     if (piece === undefined) {
       this.#fail(key, transferId, "a piece is not what the protocol says");
-      return undefined;
+      return;
     }
     const transfer = this.#open.get(key) ?? this.#begin(key, piece);
     if (piece.count !== transfer.count || piece.mimeType !== transfer.mimeType) {
       this.#fail(key, transferId, "its pieces contradict each other");
-      return undefined;
+      return;
     }
-    if (transfer.pieces.has(piece.index)) return undefined;
+    if (transfer.pieces.has(piece.index)) return;
     if (this.#held + piece.bytes.length > this.#maximumBytes) {
       this.#fail(key, transferId, "it is larger than what may be held");
-      return undefined;
+      return;
     }
     transfer.pieces.set(piece.index, piece.bytes);
     transfer.size += piece.bytes.length;
     this.#held += piece.bytes.length;
-    if (transfer.pieces.size < transfer.count) {
+    if (transfer.pieces.size === transfer.count) {
+      this.#close(key);
+      this.completed(contentOf(transfer, message));
+    } else {
       this.#watch(key, transfer);
-      return undefined;
     }
-    this.#close(key);
-    const content = contentOf(transfer, message);
-    this.completed(content);
-    return content;
   }
 
   clear(): void {
