@@ -58,6 +58,11 @@ SEEDS ?= 10000
 simulate: .venv/ready
 	$(BIN)/hubbub simulate --seeds $(SEEDS)
 
+# What is made from the server's types: the TypeScript client's. A test fails when it is not what this makes.
+.PHONY: generate
+generate: .venv/ready
+	$(BIN)/hubbub schema typescript > clients/typescript/src/protocol.ts
+
 # Chromium for the browser tests; without root and apt they skip, and say so.
 .PHONY: browsers
 browsers:

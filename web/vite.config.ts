@@ -1,11 +1,18 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
+function client(entry: string): string {
+  return fileURLToPath(new URL(`../clients/typescript/src/${entry}.ts`, import.meta.url));
+}
+
 export default defineConfig({
   base: "./",
   resolve: {
     // The client's source, so that the pages need no build of it first.
-    alias: { hubbub: fileURLToPath(new URL("../clients/typescript/src/index.ts", import.meta.url)) },
+    alias: [
+      { find: /^hubbub$/, replacement: client("index") },
+      { find: /^hubbub\/(\w+)$/, replacement: client("$1") },
+    ],
   },
   build: {
     outDir: "../src/hubbub/server/pages",

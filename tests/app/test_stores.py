@@ -16,20 +16,13 @@ from hubbub.backends.sqlite.log import SqliteLog
 from hubbub.config import Settings, hide_password
 
 
-class Name(str):
-    """A store by its name."""
-
-    def close(self) -> None: ...
-
-
 class Everything:
     """A backend that says what was asked of it; each store is a name."""
 
     def __init__(self, url: str, setting: str) -> None:
         self.url, self.setting, self.calls = url, setting, list[str]()
-        kinds = ("log", "sessions", "directory", "presence", "registry", "mailbox")
-        names = [Name(f"{kind} {url}") for kind in kinds]
-        self.log, self.sessions, self.directory, self.presence, self.registry, self.mailbox = names
+        self.log, self.sessions, self.directory = f"log {url}", f"sessions {url}", f"directory {url}"
+        self.presence, self.registry, self.mailbox = f"presence {url}", f"registry {url}", f"mailbox {url}"
 
     async def connect(self) -> None:
         self.calls.append("connect")

@@ -9,19 +9,13 @@ export type Comeback = "yes" | "no" | "token" | "delayed";
 /** Stands for every end without a closing handshake, as in RFC 6455. */
 export const NETWORK_LOST: Closing = { code: 1006, reason: "the connection was lost" };
 
-const COMEBACKS: ReadonlyMap<number, Comeback> = new Map<number, Comeback>([
-  [1000, "no"],
-  [1002, "no"],
-  [1003, "no"],
-  [1007, "no"],
-  [1008, "no"],
-  [1009, "no"],
-  [4401, "token"],
-  [4409, "no"],
-  [4429, "delayed"],
-]);
+const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 4409];
+const UNAUTHORIZED = 4401;
+const DELAYED = [1013, 4429];
 
 /** Section 6 of the protocol. A code it does not name is met with patience: the backoff bounds the cost. */
 export function comebackAfter(code: number): Comeback {
-  return COMEBACKS.get(code) ?? "yes";
+  if (FINAL.includes(code)) return "no";
+  if (code === UNAUTHORIZED) return "token";
+  return DELAYED.includes(code) ? "delayed" : "yes";
 }

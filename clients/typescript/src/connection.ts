@@ -1,48 +1,53 @@
 import { NETWORK_LOST } from "./closing.js";
 import type { Closing } from "./closing.js";
-import { parseEnvelope } from "./envelope.js";
+import type { Codec } from "./codec.js";
 import type { Envelope } from "./envelope.js";
 import { HubbubError } from "./errors.js";
 import { Heartbeat } from "./heartbeat.js";
 import { newMessageId } from "./identifiers.js";
 
-export const SUBPROTOCOL = "hubbub.json";
 const WELCOME_MS = 10_000;
 const OPEN = 1;
 
 /** What is used of a WebSocket, so that another implementation or a test's can stand in. */
-export type Socket = Pick<WebSocket, "readyState" | "send" | "close" | "onopen" | "onmessage" | "onclose">;
+export type Socket = Pick<WebSocket, "readyState" | "send" | "close" | "onopen" | "onmessage" | "onclose"> & {
+  binaryType?: string;
+};
 export type SocketFactory = (url: string, subprotocols: string[]) => Socket;
 
 export interface ConnectionHandlers {
-  readonly opened: () => void;
-  readonly received: (envelope: Envelope) => void;
+  readonly opened: (connection: Connection) => void;
+  readonly received: (connection: Connection, envelope: Envelope) => void;
   readonly garbled: (error: HubbubError) => void;
-  readonly closed: (closing: Closing) => void;
+  readonly closed: (connection: Connection, closing: Closing) => void;
 }
 
 /** One WebSocket from opening to closing. `closed` is told exactly once, unless `close` was called. */
 export class Connection {
   readonly #socket: Socket;
-  readonly #handlers: ConnectionHandlers;
   readonly #heartbeat: Heartbeat;
   readonly #deadline: ReturnType<typeof setTimeout>;
   #ended = false;
 
-  constructor(url: string, open: SocketFactory, handlers: ConnectionHandlers) {
-    this.#handlers = handlers;
+  constructor(
+    readonly url: string,
+    open: SocketFactory,
+    private readonly codec: Codec,
+    private readonly handlers: ConnectionHandlers,
+  ) {
     this.#heartbeat = new Heartbeat(
       () => this.send({ type: "ping", messageId: newMessageId() }),
       () => this.#end(NETWORK_LOST),
     );
     this.#deadline = setTimeout(() => this.#end(NETWORK_LOST), WELCOME_MS);
-    this.#socket = open(url, [SUBPROTOCOL]);
-    this.#socket.onopen = () => handlers.opened();
+    this.#socket = open(url, [codec.subprotocol]);
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onopen = () => handlers.opened(this);
     this.#socket.onmessage = (event: MessageEvent) => this.#receive(event.data);
     this.#socket.onclose = (event: CloseEvent) => this.#end({ code: event.code, reason: event.reason });
   }
 
-  /** The server said welcome: from here on it is silence that is watched. */
+  /** The server let this client in: from here on it is silence that is watched. */
   established(heartbeatMs: number): void {
     clearTimeout(this.#deadline);
     this.#heartbeat.start(heartbeatMs);
@@ -50,8 +55,13 @@ export class Connection {
 
   send(envelope: Envelope): boolean {
     if (this.#ended || this.#socket.readyState !== OPEN) return false;
-    this.#socket.send(JSON.stringify(envelope));
+    this.#socket.send(this.codec.encode(envelope));
     return true;
+  }
+
+  /** Finds out soon whether anybody is there. */
+  probe(): void {
+    this.#heartbeat.probe();
   }
 
   /** Ends it from this side, without telling `closed`. */
@@ -64,19 +74,19 @@ export class Connection {
     this.#heartbeat.heard();
     let envelope: Envelope;
     try {
-      envelope = parseEnvelope(frame);
+      envelope = this.codec.decode(frame);
     } catch (error) {
-      this.#handlers.garbled(error as HubbubError);
+      this.handlers.garbled(error as HubbubError);
       return;
     }
-    this.#handlers.received(envelope);
+    this.handlers.received(this, envelope);
   }
 
   #end(closing: Closing): void {
     if (this.#ended) return;
     this.#release();
     this.#socket.close();
-    this.#handlers.closed(closing);
+    this.handlers.closed(this, closing);
   }
 
   #release(): void {

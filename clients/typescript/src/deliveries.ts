@@ -1,3 +1,4 @@
+import type { Acknowledging } from "./acknowledging.js";
 import { membersFrom } from "./answers.js";
 import { logOf } from "./channels.js";
 import { isRecord } from "./envelope.js";
@@ -9,7 +10,8 @@ import { isPosition } from "./positions.js";
 import type { Position, Positions } from "./positions.js";
 
 export interface DeliveryHandlers {
-  readonly message: (message: Message) => void;
+  /** True where somebody who acknowledges has it in a queue. */
+  readonly message: (message: Message) => boolean;
   readonly presence: (presence: Presence) => void;
   readonly system: (notice: SystemNotice) => void;
   readonly gap: (gap: Gap) => void;
@@ -17,21 +19,11 @@ export interface DeliveryHandlers {
   readonly unsubscribed: (channel: string) => void;
 }
 
-/** Control messages that are no deliveries, whether this client acts on them elsewhere or not at all. */
-const NOT_FOR_APPLICATIONS: ReadonlySet<string> = new Set([
-  "ack",
-  "error",
-  "history",
-  "migrate",
-  "pong",
-  "session_restored",
-  "welcome",
-]);
-
 /** Turns what the server sends by itself into events, each stored message once. */
 export class Deliveries {
   constructor(
     private readonly positions: Positions,
+    private readonly acks: Acknowledging,
     private readonly handlers: DeliveryHandlers,
   ) {}
 
@@ -56,7 +48,8 @@ export class Deliveries {
         if (envelope.channel !== undefined) this.handlers.unsubscribed(envelope.channel);
         break;
       default:
-        if (!NOT_FOR_APPLICATIONS.has(envelope.type)) this.#message(envelope);
+        // Control messages of other kinds have no sender, and are no messages.
+        this.#message(envelope);
     }
   }
 
@@ -64,8 +57,13 @@ export class Deliveries {
     const message = messageFrom(envelope);
     if (message === undefined) return;
     const { channel, offset } = message;
-    if (offset !== undefined && !this.positions.advance(logOf(channel), offset)) return;
-    this.handlers.message(message);
+    if (offset === undefined) {
+      this.handlers.message(message);
+      return;
+    }
+    const log = logOf(channel);
+    if (this.positions.advance(log, offset)) this.acks.received(log, offset, this.handlers.message(message));
+    else this.acks.repeated(log);
   }
 
   #presence(envelope: Envelope): void {
@@ -94,6 +92,9 @@ export class Deliveries {
     const { channel: log, payload = {} } = envelope;
     const { epoch, from, to, reason } = payload;
     if (log === undefined || typeof to !== "number") return;
+    const before = this.positions.get(log);
+    // A connection that is moved hears it twice.
+    if (before !== undefined && before.epoch === epoch && to <= before.offset) return;
     if (typeof epoch === "string") this.positions.learn(log, { epoch, offset: to });
     else this.positions.advance(log, to);
     this.handlers.gap({

@@ -22,15 +22,15 @@ export class Emitter<Events extends object> {
       try {
         listener(event);
       } catch (error) {
-        // Left to the platform's report of uncaught errors, as it does for its own event targets.
-        queueMicrotask(() => {
-          throw error;
-        });
+        report(error);
       }
     }
   }
+}
 
-  clear(): void {
-    this.#listeners.clear();
-  }
+/** Leaves what a listener threw to the platform's report of uncaught errors, as it does for its own event targets. */
+export function report(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

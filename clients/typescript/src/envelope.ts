@@ -1,22 +1,19 @@
 import { HubbubError } from "./errors.js";
+import type { Envelope as Common } from "./protocol.js";
 
 export type Payload = Record<string, unknown>;
 export type Metadata = Record<string, unknown>;
 
-/** The one envelope of the protocol, as JSON carries it. */
-export interface Envelope {
-  version?: string;
-  messageId?: string;
-  timestamp?: number;
+/** The one envelope of the protocol, as JSON carries it, with what only some messages have. */
+export interface Envelope extends Omit<Common, "type" | "payload" | "metadata"> {
   type: string;
-  sender?: string;
-  channel?: string;
-  offset?: number;
   payload?: Payload;
   metadata?: Metadata;
   messages?: Envelope[];
   sessionId?: string;
   connectionId?: string;
+  clientId?: string;
+  documentId?: string;
   code?: string;
   reason?: string;
   epoch?: string;
@@ -29,6 +26,8 @@ const STRINGS = [
   "channel",
   "sessionId",
   "connectionId",
+  "clientId",
+  "documentId",
   "code",
   "reason",
   "epoch",
@@ -40,20 +39,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Reads one received frame; throws `HubbubError` for what is no envelope. Unknown fields are left out. */
-export function parseEnvelope(frame: unknown): Envelope {
-  if (typeof frame !== "string") {
-    throw new HubbubError("invalid_json", "a text frame was expected");
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(frame);
-  } catch {
-    throw new HubbubError("invalid_json", "the frame is not JSON");
-  }
-  return toEnvelope(value);
-}
-
+/** Judges what was decoded; throws `HubbubError` for what is no envelope. Unknown fields are left out. */
 export function toEnvelope(value: unknown): Envelope {
   if (!isRecord(value)) {
     throw new HubbubError("invalid_message", "an object was expected");

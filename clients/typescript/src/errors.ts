@@ -1,33 +1,14 @@
 import type { Envelope } from "./envelope.js";
+import type { ServerErrorCode } from "./protocol.js";
 
-/** The server's codes and their numbers, as section 6 of the protocol lists them. */
-export const ERROR_NUMBERS = {
-  invalid_json: 100,
-  invalid_message: 101,
-  invalid_channel: 102,
-  unknown_type: 103,
-  unsupported_version: 104,
-  too_large: 105,
-  unauthorized: 110,
-  token_expired: 111,
-  forbidden: 112,
-  muted: 113,
-  session_expired: 114,
-  not_found: 120,
-  already_joined: 121,
-  not_joined: 122,
-  room_full: 123,
-  already_exists: 124,
-  already_migrating: 125,
-  rate_limited: 130,
-  too_many_pending: 131,
-  unavailable: 132,
-  internal: 199,
-} as const;
-
-export type ServerErrorCode = keyof typeof ERROR_NUMBERS;
 /** Raised by the client itself; these have no number on the wire. */
-export type LocalErrorCode = "outcome_unknown" | "not_connected" | "closed" | "transfer_failed";
+export type LocalErrorCode =
+  | "outcome_unknown"
+  | "not_connected"
+  | "closed"
+  | "transfer_failed"
+  | "messages_missed"
+  | "configuration";
 /** A newer server may send a code this client does not know, so any string is possible. */
 export type ErrorCode = ServerErrorCode | LocalErrorCode | (string & {});
 
@@ -54,11 +35,13 @@ export interface ErrorDetails {
  *     it may or may not have happened
  *   - `NotConnected`: it was not sent, so repeating it is safe
  *   - `ConnectionClosed`: the server ended the connection for good
- *   - `TransferFailed`: pieces of a larger content did not come together
+ *   - `MessagesMissed`: a stream comes to a place where messages are gone for good; it goes on after them
+ *   - `TransferFailed` (of `hubbub/content`): pieces of a larger content did not come together
  */
 export class HubbubError extends Error {
   override readonly name: string = "HubbubError";
   readonly code: ErrorCode;
+  /** The code's number in the protocol, as the server said it. */
   readonly number: number | undefined;
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
@@ -67,7 +50,7 @@ export class HubbubError extends Error {
   constructor(code: ErrorCode, reason: string, details: ErrorDetails = {}) {
     super(reason);
     this.code = code;
-    this.number = details.number ?? (ERROR_NUMBERS as Record<string, number>)[code];
+    this.number = details.number;
     this.field = details.field;
     this.retryAfterMs = details.retryAfterMs;
     this.messageId = details.messageId;
@@ -106,14 +89,17 @@ export class ConnectionClosed extends HubbubError {
   }
 }
 
-export class TransferFailed extends HubbubError {
-  override readonly name = "TransferFailed";
+/** The offsets `first` to `last` of a log, both included, will not come. Without `first` nobody knows since when. */
+export class MessagesMissed extends HubbubError {
+  override readonly name = "MessagesMissed";
 
   constructor(
+    readonly log: string,
+    readonly first: number | undefined,
+    readonly last: number,
     reason: string,
-    readonly transferId: string,
   ) {
-    super("transfer_failed", reason);
+    super("messages_missed", `messages up to ${last} of ${log} will not come: ${reason}`);
   }
 }
 
@@ -125,4 +111,10 @@ export function errorFrom(envelope: Envelope): HubbubError {
     retryAfterMs: typeof retryAfterMs === "number" ? retryAfterMs : undefined,
     messageId: envelope.messageId,
   });
+}
+
+/** What the application's function for tokens has thrown. */
+export function tokenless(error: unknown): HubbubError {
+  if (error instanceof HubbubError) return error;
+  return new HubbubError("unauthorized", `no token could be had: ${String(error)}`);
 }

@@ -1,8 +1,9 @@
 import type { Joined } from "./answers.js";
 import type { Closing } from "./closing.js";
-import type { HubbubError, TransferFailed } from "./errors.js";
+import type { Envelope } from "./envelope.js";
+import type { HubbubError } from "./errors.js";
 import type { Message } from "./messages.js";
-import type { Content } from "./transfers.js";
+import type { Position } from "./positions.js";
 
 /** `open` comes once the session is back in its rooms and topics; what is published before that waits for it. */
 export type ConnectionState =
@@ -10,6 +11,8 @@ export type ConnectionState =
   | { readonly phase: "connecting"; readonly attempt: number }
   | { readonly phase: "open" }
   | { readonly phase: "waiting"; readonly delayMs: number; readonly closing: Closing }
+  /** The page is frozen or in the back/forward cache: it connects when it is shown again. */
+  | { readonly phase: "asleep" }
   | { readonly phase: "closed"; readonly error: HubbubError | undefined };
 
 export type Presence =
@@ -48,6 +51,20 @@ export interface Unrecovered {
   readonly channel: string;
   readonly epoch: string;
   readonly offset: number;
+  /** Where this client had read to; undefined where it had not. */
+  readonly before: Position | undefined;
+}
+
+/** The server asked to go on at another node. `moved`: it does; otherwise it stayed where it was. */
+export interface Migrated {
+  readonly url: string;
+  readonly moved: boolean;
+}
+
+/** A message that the outbox had from an earlier page or process was not published. */
+export interface Lost {
+  readonly message: Envelope;
+  readonly error: HubbubError;
 }
 
 /** The server took this session out of a room or topic, also while it was away, or did not let it in again. */
@@ -56,9 +73,9 @@ export interface Removal {
   readonly error: HubbubError | undefined;
 }
 
-export interface ChannelEvents {
+export interface ClientEvents {
+  state: ConnectionState;
   message: Message;
-  content: Content;
   presence: Presence;
   system: SystemNotice;
   gap: Gap;
@@ -66,13 +83,10 @@ export interface ChannelEvents {
   /** The room was lost with the session, and is joined again. Its members and this user's rights may be others. */
   rejoined: Joined;
   removed: Removal;
-}
-
-export interface ClientEvents extends ChannelEvents {
-  state: ConnectionState;
   /** The server put this session into a channel by itself, or a join without an answer had succeeded. */
   subscribed: { readonly channel: string };
-  transferFailed: TransferFailed;
+  migrated: Migrated;
+  lost: Lost;
   /** An error that answers no request. */
   error: HubbubError;
 }

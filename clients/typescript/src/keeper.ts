@@ -8,8 +8,8 @@ export interface Kept {
   /** Who the client asked to be; somebody else does not go on with this session. */
   readonly wanted: string | undefined;
   readonly user: string | undefined;
-  /** Rooms and topics, and whether this user may moderate there. */
-  readonly channels: readonly (readonly [channel: string, moderator: boolean])[];
+  /** Rooms and topics, whether this user may moderate there, and whether the server awaits acks. */
+  readonly channels: readonly (readonly [channel: string, moderator: boolean, ack?: boolean])[];
   /** Channels that were left without the server having confirmed it. */
   readonly left: readonly string[];
 }
@@ -21,25 +21,32 @@ export class Keeper {
   constructor(private readonly store: SessionStore | undefined) {}
 
   load(): Kept | undefined {
-    this.#saved = this.#stored();
+    this.#saved = quietly(() => this.store?.load());
     return this.#saved === undefined ? undefined : keptFrom(this.#saved);
+  }
+
+  /** Whether there is somebody to ask. */
+  get asks(): boolean {
+    return this.store?.isTaken !== undefined;
+  }
+
+  /** Whether the session is another one's that lives, as when a tab was duplicated. */
+  async isTaken({ sessionId }: Kept): Promise<boolean> {
+    return (await quietly(() => this.store?.isTaken?.(sessionId))) === true;
   }
 
   save(kept: Kept): void {
     const value = JSON.stringify(kept);
     if (value === this.#saved) return;
     this.#saved = value;
-    quietly(() => this.store?.save(value));
+    quietly(() => this.store?.save(value, kept.sessionId));
   }
 
   /** Forgets it. What somebody else has stored there since is theirs, and stays. */
   drop(): void {
-    if (this.#saved !== undefined && this.#stored() === this.#saved) quietly(() => this.store?.clear());
+    const stored = quietly(() => this.store?.load());
+    if (this.#saved !== undefined && stored === this.#saved) quietly(() => this.store?.clear());
     this.#saved = undefined;
-  }
-
-  #stored(): string | undefined {
-    return quietly(() => this.store?.load());
   }
 }
 
@@ -58,7 +65,7 @@ function keptFrom(text: string): Kept | undefined {
   };
 }
 
-function isChannel(value: unknown): value is [string, boolean] {
+function isChannel(value: unknown): value is [string, boolean, boolean?] {
   return Array.isArray(value) && typeof value[0] === "string" && typeof value[1] === "boolean";
 }
 

@@ -1,21 +1,5 @@
 import type { Envelope, Metadata, Payload } from "./envelope.js";
-
-export interface TextPayload {
-  content: string;
-  mentions?: string[];
-}
-
-export interface ImagePayload {
-  url: string;
-  width: number;
-  height: number;
-}
-
-export interface FilePayload {
-  url: string;
-  size: number;
-  mimeType: string;
-}
+import type { FilePayload, ImagePayload, TextPayload } from "./protocol.js";
 
 /** An application's message as a subscriber sees it. Ephemeral ones (typing, cursors) have no `offset`. */
 export interface Message<P extends object = Payload> {

@@ -1,23 +1,27 @@
 import { isRecord } from "./envelope.js";
+import type { Position } from "./protocol.js";
 
-/** How far a log was read. The epoch changes when the log was lost and begun anew. */
-export interface Position {
-  readonly epoch: string;
-  readonly offset: number;
-}
+export type { Position } from "./protocol.js";
 
 export function isPosition(value: unknown): value is Position {
   return isRecord(value) && typeof value["epoch"] === "string" && Number.isSafeInteger(value["offset"]);
 }
 
-interface Reading {
-  epoch: string | undefined;
-  offset: number;
+/** One log. Offsets of another `era` do not compare with its own. */
+export interface Reading {
+  readonly epoch: string | undefined;
+  readonly offset: number;
+  readonly era: number;
 }
 
 /** What this client has seen of each log. */
 export class Positions {
   readonly #readings = new Map<string, Reading>();
+  #eras = 0;
+
+  reading(log: string): Reading | undefined {
+    return this.#readings.get(log);
+  }
 
   get(log: string): Position | undefined {
     const reading = this.#readings.get(log);
@@ -27,26 +31,22 @@ export class Positions {
   /** Notes a delivery; false when it was seen before and must be dropped. */
   advance(log: string, offset: number): boolean {
     const reading = this.#readings.get(log);
-    if (reading === undefined) {
-      this.#readings.set(log, { epoch: undefined, offset });
-      return true;
-    }
-    if (offset <= reading.offset) return false;
-    reading.offset = offset;
+    if (reading !== undefined && offset <= reading.offset) return false;
+    const { epoch, era } = reading ?? { epoch: undefined, era: ++this.#eras };
+    this.#readings.set(log, { epoch, offset, era });
     return true;
   }
 
   /** Takes over what the server says of a log: forwards within an epoch, anywhere in a new one. */
-  learn(log: string, position: Position): void {
+  learn(log: string, { epoch, offset }: Position): void {
     const reading = this.#readings.get(log);
-    const sameEpoch = reading !== undefined && (reading.epoch ?? position.epoch) === position.epoch;
-    const offset = sameEpoch ? Math.max(reading.offset, position.offset) : position.offset;
-    this.#readings.set(log, { epoch: position.epoch, offset });
+    if (reading === undefined || (reading.epoch ?? epoch) !== epoch) this.restart(log, { epoch, offset });
+    else this.#readings.set(log, { epoch, offset: Math.max(reading.offset, offset), era: reading.era });
   }
 
   /** Takes over a position that may lie behind what was seen, since the log is not what it was. */
-  restart(log: string, position: Position): void {
-    this.#readings.set(log, { ...position });
+  restart(log: string, { epoch, offset }: Position): void {
+    this.#readings.set(log, { epoch, offset, era: ++this.#eras });
   }
 
   forget(log: string): void {

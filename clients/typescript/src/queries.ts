@@ -30,16 +30,23 @@ export function commandRequest(channel: string, action: Action, target?: string)
   return publishRequest(channel, { type: "command", payload: { action, target: target ?? null } });
 }
 
-export function joinRequest(channel: string, position?: Position): Envelope {
-  const request = commandRequest(channel, "join");
+export interface EntryOptions {
+  /** Where to begin, if the log is not read yet. Otherwise at its head. */
+  readonly position?: Position | undefined;
+  /** The server awaits what was processed, and delivers the rest again after a loss. */
+  readonly ack?: boolean | undefined;
+}
+
+/** Joins a room, or subscribes to a topic or pattern. */
+export function entryRequest(channel: string, { position, ack }: EntryOptions): Envelope {
+  const request = isRoom(channel) ? commandRequest(channel, "join") : controlRequest("subscribe", channel);
   if (position !== undefined) request.payload = { ...request.payload, position };
+  if (ack === true) request.payload = { ...request.payload, ack };
   return request;
 }
 
-export function subscribeRequest(channel: string, position?: Position): Envelope {
-  const request = controlRequest("subscribe", channel);
-  if (position !== undefined) request.payload = { position };
-  return request;
+export function isRoom(channel: string): boolean {
+  return channel.startsWith("room:");
 }
 
 export function controlRequest(type: string, channel?: string, payload?: Payload): Envelope {

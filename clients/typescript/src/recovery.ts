@@ -1,14 +1,16 @@
+import type { Acknowledging } from "./acknowledging.js";
 import { restoredFrom } from "./answers.js";
 import { positionsIn } from "./deliveries.js";
 import type { Envelope } from "./envelope.js";
 import { ConnectionClosed } from "./errors.js";
 import type { HubbubError } from "./errors.js";
 import type { Unrecovered } from "./events.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper, Kept } from "./keeper.js";
 import type { Memberships } from "./memberships.js";
 import type { Position, Positions } from "./positions.js";
 import type { Requests } from "./requests.js";
 import type { Session } from "./session.js";
+import type { Tokens } from "./tokens.js";
 
 /** The close code for a connection whose session has a newer one. */
 const REPLACED = 4409;
@@ -17,6 +19,8 @@ export interface RecoveryParts {
   readonly session: Session;
   readonly keeper: Keeper;
   readonly positions: Positions;
+  readonly acks: Acknowledging;
+  readonly tokens: Tokens;
   readonly memberships: Memberships;
   readonly requests: Requests;
 }
@@ -28,7 +32,7 @@ export interface RecoveryHandlers {
 }
 
 /**
- * What happens between a lost connection and the next: nothing is lost in silence, and nothing is told twice.
+ * Implements `Conduct`: what happens between a lost connection and the next: nothing is lost in silence, and nothing is told twice.
  *
  * In a session that is restored every log goes on from what was seen of it, and unacknowledged publishes go out
  * again. In a new one after it was lost rooms and topics are entered again from where they were left, and nobody
@@ -44,13 +48,17 @@ export class Recovery {
     private readonly handlers: RecoveryHandlers,
   ) {}
 
-  /** Before the first connection: takes up the session that was kept, if there is one for this user. */
-  begin(): void {
-    const { session, keeper, memberships } = this.parts;
+  /**
+   * Before the first connection: takes up the session that was kept, if there is one for this user that nobody else
+   * goes on with. Undefined where there is nothing to wait for.
+   */
+  begin(): Promise<void> | undefined {
+    const { keeper } = this.parts;
     const kept = keeper.load();
-    if (kept === undefined) return;
-    if (session.resume(kept)) memberships.inherit(kept);
-    else keeper.drop();
+    if (kept === undefined) return undefined;
+    if (keeper.asks) return keeper.isTaken(kept).then((taken) => (taken ? undefined : this.#resume(kept)));
+    this.#resume(kept);
+    return undefined;
   }
 
   /** What the application's store should have is no longer what it has. */
@@ -60,8 +68,9 @@ export class Recovery {
     if (known !== undefined) keeper.save({ ...known, ...memberships.kept() });
   }
 
-  greeting(): Promise<Envelope> {
-    return this.parts.session.greeting(this.#read());
+  async greeting(ticket?: string): Promise<Envelope> {
+    const token = await this.parts.tokens.fresh();
+    return this.parts.session.greeting(token, this.#read(), ticket);
   }
 
   expired(): void {
@@ -94,33 +103,60 @@ export class Recovery {
   /** The connection ended; there may be another one. */
   suspended(): void {
     this.#turn += 1;
+    this.parts.tokens.connected(false);
+    this.parts.acks.suspended();
     this.parts.requests.suspend();
+  }
+
+  /** The connection is about to be moved: publishes wait. `restored` or `stayed` follows. */
+  migrating(): void {
+    this.parts.requests.hold();
+  }
+
+  /** It was not moved. */
+  stayed(): void {
+    this.parts.requests.resume();
   }
 
   /** There will be no other connection. */
   ended(error: HubbubError | undefined): void {
     this.#turn += 1;
+    this.parts.tokens.stop();
+    this.parts.acks.stop();
     this.parts.requests.end(error?.message ?? "the client was closed");
     // The session is over for this client: its user closed it, or a newer connection has it.
     const replaced = error instanceof ConnectionClosed && error.closeCode === REPLACED;
     if (error === undefined || replaced) this.parts.keeper.drop();
   }
 
+  #resume(kept: Kept): void {
+    const { session, keeper, memberships } = this.parts;
+    if (session.resume(kept)) memberships.inherit(kept);
+    else keeper.drop();
+  }
+
   async #settle(present: ReadonlySet<string>): Promise<void> {
     const turn = ++this.#turn;
-    const { memberships, requests } = this.parts;
+    const { memberships, requests, acks, tokens } = this.parts;
     this.#established = true;
+    tokens.connected(true);
     this.keep();
     await memberships.restore(present, () => turn === this.#turn);
     if (turn !== this.#turn) return;
+    acks.resumed();
     requests.resume();
     memberships.leaveRest();
     this.handlers.opened();
   }
 
-  /** Everything that the session reads, as far as it was seen. */
+  /**
+   * Everything that the session reads, as far as it was seen. Where acks are awaited the server's own positions are
+   * the safe ones: those come last, since they may be left out.
+   */
   *#read(): Iterable<readonly [string, Position]> {
-    for (const log of new Set([...this.#ownLogs(), ...this.parts.memberships.logs])) {
+    const { acks, memberships } = this.parts;
+    const logs = [...new Set([...this.#ownLogs(), ...memberships.logs])];
+    for (const log of logs.sort((one, other) => Number(acks.has(one)) - Number(acks.has(other)))) {
       const position = this.parts.positions.get(log);
       if (position !== undefined) yield [log, position];
     }
@@ -140,7 +176,9 @@ export class Recovery {
   #startLog(log: string, now: Position): void {
     const before = this.parts.positions.get(log);
     this.parts.positions.restart(log, now);
-    if (before !== undefined && isPast(now, before)) this.handlers.unrecovered({ channel: log, ...now });
+    if (before !== undefined && isPast(now, before)) {
+      this.handlers.unrecovered({ channel: log, ...now, before });
+    }
   }
 
   #goOn(log: string, now: Position, recovered: boolean): void {
@@ -150,7 +188,7 @@ export class Recovery {
     if (recovered) positions.learn(log, now);
     else positions.restart(log, now);
     if (!recovered || (before !== undefined && isPast(now, before))) {
-      this.handlers.unrecovered({ channel: log, ...now });
+      this.handlers.unrecovered({ channel: log, ...now, before });
     }
   }
 

@@ -2,19 +2,17 @@ import type { Envelope, Payload } from "./envelope.js";
 import { newMessageId } from "./identifiers.js";
 import type { Kept } from "./keeper.js";
 import type { Position } from "./positions.js";
+import { MAX_MESSAGE, VERSION } from "./protocol.js";
+import type { Token } from "./tokens.js";
 
-/** The highest protocol version this client speaks. */
-export const VERSION = "1.2";
-
-/** The largest message that a server takes unless it says otherwise, and what of it is for no positions. */
-const MESSAGE_BYTES = 64 * 1024;
+/** What of the largest message is for no positions. */
 const RESERVED_BYTES = 4 * 1024;
 
 export interface SessionOptions {
   /** For hubs with anonymous users; others take the user from the token. */
   readonly user?: string;
-  /** A function is asked again for every connection, so that an expired token can be replaced. */
-  readonly token?: string | (() => string | Promise<string>);
+  /** A function is asked for every connection, and again before the token expires. */
+  readonly token?: Token;
   readonly profile?: Payload;
 }
 
@@ -25,16 +23,16 @@ export class Session {
   #id: string | undefined;
   #connectionId: string | undefined;
   #user: string | undefined;
-  #token: SessionOptions["token"];
   #version: string | undefined;
-  #messageBytes = MESSAGE_BYTES;
+  #node: string | undefined;
+  #messageBytes: number = MAX_MESSAGE;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#user = options.user;
-    this.#token = options.token;
   }
 
+  /** The name the server knows it by; before the first welcome, the one that was asked for. */
   get user(): string | undefined {
     return this.#user;
   }
@@ -43,15 +41,18 @@ export class Session {
     return this.#version;
   }
 
-  /** Whether a greeting can come with another token than the last one. */
-  get renewable(): boolean {
-    return typeof this.#token === "function";
+  /** The node that the session began at. */
+  get node(): string | undefined {
+    return this.#node;
   }
 
   /** What to say first: the session from before if there is one, else hello. */
-  async greeting(positions: Iterable<readonly [log: string, position: Position]>): Promise<Envelope> {
-    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
-    return this.#id === undefined ? this.#hello(token) : this.#restore(this.#id, token, positions);
+  greeting(
+    token: string | undefined,
+    positions: Iterable<readonly [log: string, position: Position]>,
+    ticket?: string,
+  ): Envelope {
+    return this.#id === undefined ? this.#hello(token) : this.#restore(this.#id, token, positions, ticket);
   }
 
   /** The server began a new session. */
@@ -59,8 +60,9 @@ export class Session {
     this.#id = sessionId;
     this.#connectionId = connectionId;
     this.#version = version;
-    const { user, limits } = payload ?? {};
+    const { user, limits, node } = payload ?? {};
     if (typeof user === "string") this.#user = user;
+    if (typeof node === "string") this.#node = node;
     const bytes = (limits as Payload | undefined)?.["message_bytes"];
     if (typeof bytes === "number" && bytes > 0) this.#messageBytes = bytes;
   }
@@ -76,10 +78,6 @@ export class Session {
   expired(): void {
     this.#id = undefined;
     this.#connectionId = undefined;
-  }
-
-  renew(token: string): void {
-    if (typeof this.#token !== "function") this.#token = token;
   }
 
   /** Takes over a session that was kept; false for one that was somebody else's. */
@@ -109,10 +107,12 @@ export class Session {
     sessionId: string,
     token: string | undefined,
     positions: Iterable<readonly [string, Position]>,
+    ticket: string | undefined,
   ): Envelope {
     const room = this.#messageBytes - RESERVED_BYTES - (token?.length ?? 0);
     const payload: Payload = { positions: Object.fromEntries(fitting(positions, room)) };
     if (token !== undefined) payload["token"] = token;
+    if (ticket !== undefined) payload["ticket"] = ticket;
     const messageId = newMessageId();
     const restore: Envelope = { type: "restore_session", version: VERSION, messageId, sessionId, payload };
     if (this.#connectionId !== undefined) restore.connectionId = this.#connectionId;

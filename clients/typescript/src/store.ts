@@ -4,18 +4,8 @@
  */
 export interface SessionStore {
   load(): string | undefined;
-  save(value: string): void;
+  save(value: string, sessionId: string): void;
   clear(): void;
-}
-
-/**
- * Keeps the session as long as the browser's tab, so that a page that reloads is the same session. A tab that is
- * duplicated takes the session over: the older one is closed with 4409.
- */
-export function sessionInTab(key = "hubbub.session"): SessionStore {
-  return {
-    load: () => sessionStorage.getItem(key) ?? undefined,
-    save: (value) => sessionStorage.setItem(key, value),
-    clear: () => sessionStorage.removeItem(key),
-  };
+  /** Whether somebody else goes on with this session right now: then it is left to them. */
+  isTaken?(sessionId: string): Promise<boolean>;
 }

@@ -1,11 +1,22 @@
 import { fromBase64 } from "./base64.js";
-import { TransferFailed } from "./errors.js";
 import { isRecord } from "./envelope.js";
 import type { Metadata } from "./envelope.js";
+import { HubbubError } from "./errors.js";
 import type { Message } from "./messages.js";
 
 /** The largest piece the protocol allows, before base64. */
 export const PIECE_BYTES = 32 * 1024;
+
+export class TransferFailed extends HubbubError {
+  override readonly name = "TransferFailed";
+
+  constructor(
+    reason: string,
+    readonly transferId: string,
+  ) {
+    super("transfer_failed", reason);
+  }
+}
 
 export interface TransferLimits {
   /** What all unfinished transfers may hold together. */
@@ -66,34 +77,37 @@ export class Transfers {
     this.#patienceMs = limits.patienceMs ?? 30_000;
   }
 
-  take(message: Message): void {
+  /** Takes a piece. Returns the content if it was the last that was missing. */
+  take(message: Message): Content | undefined {
     const transferId = String(message.payload["transferId"] ?? "");
     const key = JSON.stringify([message.channel, message.sender, transferId]);
-    if (this.#failed.has(key)) return;
+    if (this.#failed.has(key)) return undefined;
     const piece = pieceFrom(message.payload);
     if (piece === undefined) {
       this.#fail(key, transferId, "a piece is not what the protocol says");
-      return;
+      return undefined;
     }
     const transfer = this.#open.get(key) ?? this.#begin(key, piece);
     if (piece.count !== transfer.count || piece.mimeType !== transfer.mimeType) {
       this.#fail(key, transferId, "its pieces contradict each other");
-      return;
+      return undefined;
     }
-    if (transfer.pieces.has(piece.index)) return;
+    if (transfer.pieces.has(piece.index)) return undefined;
     if (this.#held + piece.bytes.length > this.#maximumBytes) {
       this.#fail(key, transferId, "it is larger than what may be held");
-      return;
+      return undefined;
     }
     transfer.pieces.set(piece.index, piece.bytes);
     transfer.size += piece.bytes.length;
     this.#held += piece.bytes.length;
-    if (transfer.pieces.size === transfer.count) {
-      this.#close(key);
-      this.completed(contentOf(transfer, message));
-    } else {
+    if (transfer.pieces.size < transfer.count) {
       this.#watch(key, transfer);
+      return undefined;
     }
+    this.#close(key);
+    const content = contentOf(transfer, message);
+    this.completed(content);
+    return content;
   }
 
   clear(): void {

@@ -74,9 +74,22 @@ describe("requests", () => {
 
   it("says that the outcome is unknown of what was asked before the connection ended", async () => {
     const { client, socket } = await connected();
-    const failure = caught(client.history(ROOM));
+    const failure = caught(client.mute(ROOM, "bob"));
     socket().end(1006);
     expect(await failure).toBeInstanceOf(OutcomeUnknown);
+    expect(await caught(client.mute(ROOM, "bob"))).toBeInstanceOf(NotConnected);
+  });
+
+  it("asks again over the next connection where asking twice changes nothing", async () => {
+    const built = await connected();
+    const asked = [built.client.history(ROOM), built.client.presence(ROOM), built.client.ping()];
+    await built.reconnect();
+    await built.restore();
+    expect(types(built)).toEqual(["restore_session", "history", "presence", "ping"]);
+    for (const { type, messageId = "" } of built.socket().sent.slice(1)) {
+      built.socket().say({ type: type === "ping" ? "pong" : type, messageId, payload: {} });
+    }
+    await Promise.all(asked);
   });
 
   it("keeps what was published without a connection until the rooms are joined again", async () => {
@@ -84,7 +97,6 @@ describe("requests", () => {
     await joined(built);
     built.socket().end(1006);
     const publishing = built.client.publish(ROOM, { type: "text", payload: { content: "later" } });
-    expect(await caught(built.client.history(ROOM))).toBeInstanceOf(NotConnected);
     await vi.advanceTimersByTimeAsync(1_000);
     await built.welcome();
     expect(types(built)).toEqual(["restore_session", "hello", "command"]);
@@ -113,23 +125,5 @@ describe("requests", () => {
     expect(socket().closedByClient).toBe(true);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(sockets).toHaveLength(1);
-  });
-});
-
-describe("content in pieces", () => {
-  it("goes out piece by piece and comes back whole", async () => {
-    const { client, socket } = await connected();
-    const contents: Uint8Array[] = [];
-    client.on("content", ({ bytes }) => contents.push(bytes));
-    const bytes = Uint8Array.from({ length: 70_000 }, (_, index) => index % 251);
-    const publishing = client.publishContent(ROOM, bytes, { mimeType: "application/octet-stream" });
-    for (let offset = 1; offset <= 3; offset += 1) {
-      const piece = socket().last("data");
-      socket().say({ ...piece, sender: "ada", offset });
-      socket().ack({ offset });
-      await settle();
-    }
-    expect((await publishing).offset).toBe(3);
-    expect(contents).toEqual([bytes]);
   });
 });

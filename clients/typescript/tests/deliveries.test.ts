@@ -29,7 +29,7 @@ describe("deliveries", () => {
     built.socket().ack({ payload: { epoch: "e2", offset: 0, recovered: false, count: 1, members: [] } });
     await settle();
     built.socket().say(text(1));
-    expect(unrecovered).toEqual([{ channel: ROOM, epoch: "e2", offset: 0 }]);
+    expect(unrecovered).toEqual([{ channel: ROOM, epoch: "e2", offset: 0, before: { epoch: "e1", offset: 30 } }]);
     expect(seen).toEqual([1]);
   });
 
@@ -83,15 +83,19 @@ describe("deliveries", () => {
     expect(seen).toEqual([10]);
   });
 
-  it("gives a subscription what its channel or pattern covers", async () => {
+  it("calls back with what a channel or pattern covers", async () => {
     const { client, socket } = await connected();
     const seen: string[] = [];
-    const subscription = client.subscription("topic:a.*");
-    subscription.on("message", ({ channel }: Message) => seen.push(channel));
+    const listening = client.listen("topic:a.*", ({ channel }: Message) => seen.push(channel));
+    socket().ack();
+    const listener = await listening;
     socket().say(text(1, "", "topic:a.b"));
     socket().say(text(2, "", "topic:a.b.c"));
-    subscription.close();
+    await settle();
+    const stopping = listener.stop();
     socket().say(text(3, "", "topic:a.b"));
+    socket().ack();
+    await stopping;
     expect(seen).toEqual(["topic:a.b"]);
   });
 

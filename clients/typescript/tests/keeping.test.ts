@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SessionStore } from "../src/store.js";
-import { sessionInTab } from "../src/store.js";
+import { sessionInTab } from "../src/tab.js";
 import { ROOM, at, caught, joined, settle, stage, types } from "./fakes.js";
 import type { Stage } from "./fakes.js";
 
@@ -214,7 +214,7 @@ describe("a kept session", () => {
     });
     const tab = sessionInTab();
     expect(tab.load()).toBeUndefined();
-    tab.save("secret");
+    tab.save("secret", "id");
     expect(items.get("hubbub.session")).toBe("secret");
     expect(tab.load()).toBe("secret");
     tab.clear();

@@ -20,7 +20,7 @@ function requests(limits: RequestLimits = {}): Requests {
 }
 
 it("sends a publish again with the same id, then admits that the outcome is unknown", async () => {
-  const failure = caught(requests().ask({ type: "text", messageId: "a" }, { publish: true }));
+  const failure = caught(requests().ask({ type: "text", messageId: "a" }, "publish"));
   await vi.advanceTimersByTimeAsync(15_000);
   expect(sent.map(({ messageId }) => messageId)).toEqual(["a", "a", "a", "a"]);
   await vi.advanceTimersByTimeAsync(5_000);
@@ -28,7 +28,7 @@ it("sends a publish again with the same id, then admits that the outcome is unkn
 });
 
 it("does not repeat what the server would not know again", async () => {
-  const failure = caught(requests().ask({ type: "history", messageId: "a" }, { publish: false }));
+  const failure = caught(requests().ask({ type: "history", messageId: "a" }, "command"));
   await vi.advanceTimersByTimeAsync(20_000);
   expect(sent).toHaveLength(1);
   expect(await failure).toBeInstanceOf(OutcomeUnknown);
@@ -36,11 +36,11 @@ it("does not repeat what the server would not know again", async () => {
 
 it("refuses more than it may hold, and an id that is under way", async () => {
   const built = requests({ maximumPending: 1 });
-  void built.ask({ type: "text", messageId: "a" }, { publish: true });
-  const repeated = caught(built.ask({ type: "text", messageId: "A" }, { publish: true }));
-  const further = caught(built.ask({ type: "text", messageId: "b" }, { publish: true }));
+  void built.ask({ type: "text", messageId: "a" }, "publish");
+  const repeated = caught(built.ask({ type: "text", messageId: "A" }, "publish"));
+  const further = caught(built.ask({ type: "text", messageId: "b" }, "publish"));
   expect(await repeated).toMatchObject({ code: "invalid_message", field: "messageId" });
-  expect(await further).toMatchObject({ code: "too_many_pending", number: 131 });
+  expect(await further).toMatchObject({ code: "too_many_pending" });
   expect(built.settle({ type: "ack", messageId: "a" })).toBe(true);
   expect(built.settle({ type: "ack", messageId: "a" })).toBe(false);
   expect(built.size).toBe(0);
@@ -49,10 +49,10 @@ it("refuses more than it may hold, and an id that is under way", async () => {
 
 it("lets the clock of publishes stand without a connection, and sends them again first and in order", async () => {
   const built = requests();
-  const [a, b] = ["a", "b"].map((messageId) => built.ask({ type: "text", messageId }, { publish: true }));
+  const [a, b] = ["a", "b"].map((messageId) => built.ask({ type: "text", messageId }, "publish"));
   await vi.advanceTimersByTimeAsync(4_999);
   built.suspend();
-  const c = built.ask({ type: "text", messageId: "c" }, { publish: true });
+  const c = built.ask({ type: "text", messageId: "c" }, "publish");
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(sent.map(({ messageId }) => messageId)).toEqual(["a", "b"]);
   built.resume();
@@ -65,7 +65,7 @@ it("lets the clock of publishes stand without a connection, and sends them again
 
 it("does not count another connection as another attempt", async () => {
   const built = requests();
-  void built.ask({ type: "text", messageId: "a" }, { publish: true });
+  void built.ask({ type: "text", messageId: "a" }, "publish");
   for (let time = 0; time < 10; time += 1) {
     built.suspend();
     built.resume();
@@ -76,9 +76,9 @@ it("does not count another connection as another attempt", async () => {
 
 it("gives up what was sent in a session that is lost, and nothing else", async () => {
   const built = requests();
-  const known = caught(built.ask({ type: "text", messageId: "a" }, { publish: true }));
+  const known = caught(built.ask({ type: "text", messageId: "a" }, "publish"));
   built.suspend();
-  void built.ask({ type: "text", messageId: "b" }, { publish: true });
+  void built.ask({ type: "text", messageId: "b" }, "publish");
   built.abandon();
   expect(await known).toBeInstanceOf(OutcomeUnknown);
   built.resume();

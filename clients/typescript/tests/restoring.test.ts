@@ -84,12 +84,12 @@ describe("a lost connection", () => {
     await joined(built, 30);
     const unrecovered: unknown[] = [];
     const seen: (number | undefined)[] = [];
-    built.client.subscription(ROOM).on("unrecovered", (event) => unrecovered.push(event));
+    built.client.on("unrecovered", (event) => unrecovered.push(event));
     built.client.on("message", ({ offset }) => seen.push(offset));
     await built.reconnect();
     await built.restore({ [ROOM]: { epoch: "e2", offset: 0, recovered: false } });
     built.socket().say(text(1));
-    expect(unrecovered).toEqual([{ channel: ROOM, epoch: "e2", offset: 0 }]);
+    expect(unrecovered).toEqual([{ channel: ROOM, epoch: "e2", offset: 0, before: { epoch: "e1", offset: 30 } }]);
     expect(seen).toEqual([1]);
     await built.reconnect();
     expect(built.socket().last("restore_session").payload).toEqual({

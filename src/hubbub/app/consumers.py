@@ -160,7 +160,7 @@ class LogReader:
     async def open(self) -> None:
         """Takes the head of the log as its position. Raises `HubbubError` when that cannot be had."""
         # Listening comes first: nothing is to be committed unheard between the two.
-        self._stop = self._hub.listen(self._wanted.text, self._hear)
+        self._stop = self._hub.listen(self._wanted.text, self._hear, self._arrived.set)
         try:
             head = await self._head()
         except BaseException:

@@ -19,8 +19,10 @@ from hubbub.cli.demo import register_typing
 from hubbub.client.connecting import connect
 from hubbub.config import load_settings
 from hubbub.errors import ConfigurationError, HubbubError
+from hubbub.protocol.asyncapi import asyncapi
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.schema import json_schema, proto_text
+from hubbub.protocol.typescript import typescript
 
 app = typer.Typer(
     help="Realtime messaging for Python: a WebSocket server, and what talks to it.",
@@ -144,15 +146,19 @@ def simulate(
 
 @app.command()
 def schema(
-    kind: Annotated[str, typer.Argument(help="json or protobuf")],
+    kind: Annotated[str, typer.Argument(help="json, protobuf, asyncapi or typescript")],
 ) -> None:
-    """Print the contract: the JSON Schema or the Protobuf file."""
+    """Print the contract: the JSON Schema, the Protobuf file, the AsyncAPI 3 document or TypeScript."""
     if kind == "json":
         print(json.dumps(json_schema(Catalog()), indent=2, ensure_ascii=False))
+    elif kind == "asyncapi":
+        print(json.dumps(asyncapi(Catalog()), indent=2, ensure_ascii=False))
     elif kind == "protobuf":
         print(proto_text(), end="")
+    elif kind == "typescript":
+        print(typescript(Catalog()), end="")
     else:
-        raise ConfigurationError("schema", "say json or protobuf")
+        raise ConfigurationError("schema", "say json, protobuf, asyncapi or typescript")
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from hubbub.client.acknowledging import Acknowledging
 from hubbub.client.composing import Composer
@@ -35,7 +36,7 @@ log = logging.getLogger("hubbub.client")
 class Parts:
     """Makes every part once and tells each of those it needs; what belongs to no single one is here."""
 
-    def __init__(self, url: str, options: ClientOptions) -> None:
+    def __init__(self, url: str, options: ClientOptions, migrate: Callable[[messages.MigrateMessage], None]) -> None:
         self._loop = asyncio.get_running_loop()
         wire = Wire(options.catalog)
         self.events = Events()
@@ -61,7 +62,7 @@ class Parts:
             self.composer, self.requests, self.positions, self.acks, self.deliveries, self.events
         )
         self.openings = Openings(self.memberships, self.deliveries, self.acks, is_connected=lambda: self.link.is_open)
-        self.recovery = self._recovery()
+        self.recovery = self._recovery(migrate)
         self.tokens.refresh = self._send_token
         self.link.conduct = self.recovery
 
@@ -133,7 +134,7 @@ class Parts:
             lost=self._lost,
         )
 
-    def _recovery(self) -> Recovery:
+    def _recovery(self, migrate: Callable[[messages.MigrateMessage], None]) -> Recovery:
         dispatch = Dispatch(
             publishing=self.publishing,
             requests=self.requests,
@@ -141,7 +142,7 @@ class Parts:
             deliveries=self.deliveries,
             tokens=self.tokens,
             events=self.events,
-            migrate=self.link.move,
+            migrate=migrate,
         )
         return Recovery(
             session=self.session,

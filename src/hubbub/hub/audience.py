@@ -32,7 +32,7 @@ def seal(audience: Audience | None, body: bytes) -> bytes:
 
 def unseal(record: bytes) -> tuple[Audience | None, bytes]:
     """What `seal` was given."""
-    if record[0] != _MARK:
+    if not record or record[0] != _MARK:
         return None, record
     head, _, body = record.partition(b"\n")
     return _decode(head[1:]), body

@@ -46,8 +46,10 @@ class Beginning:
         self._all = feed
         feed.pins += 1
         hub, inbox = self._hub, self._session.inbox_log
-        # Most users never get a message of their own: where the head is known at once no feed is needed yet.
-        hub.journal.head(inbox, self._greet)
+        # Most users never get a message of their own: where only this node writes one, and the head is known at
+        # once, no feed is needed yet.
+        if not hub.journal.is_shared:
+            hub.journal.head(inbox, self._greet)
         if not self._is_answered:
             # What is committed before the answer comes must not fall between.
             self._is_answered = True

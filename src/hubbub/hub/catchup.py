@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct
+from msgspec import MsgspecError
 
-from hubbub.hub.audience import unseal
+from hubbub.errors import ProtocolError
+from hubbub.hub.arrival import read_record
 from hubbub.hub.connection import State
-from hubbub.hub.feed import Reader
+from hubbub.hub.feed import Feed, Reader
 from hubbub.hub.journal import Stretch
 from hubbub.protocol.messages import GapMessage
 from hubbub.protocol.payloads import Gap
@@ -19,15 +20,10 @@ from hubbub.protocol.payloads import Gap
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
 
+log = logging.getLogger("hubbub.hub")
+
 _STRETCH = 128
 _READERS_A_TURN = 32
-
-
-class _Head(Struct):
-    channel: str
-
-
-_channel_of = msgspec.json.Decoder(_Head).decode
 
 
 class CatchUp:
@@ -37,11 +33,19 @@ class CatchUp:
         self._hub = hub
         self._stretch_bytes = stretch_bytes
         self._queue: deque[Reader] = deque()
+        self._waiting: dict[Reader, None] = {}
+        """Those whose log could not be read just now."""
 
     def follow(self, reader: Reader, after: int) -> None:
         """The reader is to get everything after this offset, and then to go live."""
         reader.feed.lag(reader, after)
         self.go_on(reader)
+
+    def go_on_all(self, feed: Feed) -> None:
+        """The feed is another, or known to be the right one: whoever lags in it may go on."""
+        for reader in list(feed.readers.values()):
+            if reader.lagging:
+                self.go_on(reader)
 
     def go_on(self, reader: Reader) -> None:
         """A reader that lags may have more."""
@@ -75,45 +79,54 @@ class CatchUp:
         hub = self._hub
         connection = reader.connection
         if page is None:
-            # The log cannot be had: the client comes back with its position when it can.
-            hub.close(connection, 1013, "the log is unavailable")
+            self._wait(reader)
             return
         feed = reader.feed
         if feed.epoch and page.epoch != feed.epoch:
-            if feed.flushed == page.head == 0:
-                # Nothing was ever in it that could have been lost.
-                feed.epoch = page.epoch
-            else:
-                # It was lost and begun anew, and nothing was committed to it here since.
-                hub.begin_anew(feed, page.epoch, page.oldest)
-                self.go_on(reader)
-                return
+            hub.journal.doubt(feed, page.epoch, page.oldest)
+            return
         if page.oldest > reader.offset + 1 and not self._pass_over(reader, page):
             return
         self._push(reader, page)
         if connection.throttled:
             hub.watch.probe(connection)
-        elif reader.offset >= reader.feed.flushed:
+        elif reader.offset == reader.feed.flushed:
             if not connection.paused:
                 reader.feed.add(reader)
         elif not connection.paused and not (reader.window is not None and reader.window.is_full):
             self.go_on(reader)
 
+    def sweep(self) -> None:
+        """To be called about once a second: what could not be read is tried again."""
+        waiting, self._waiting = self._waiting, {}
+        for reader in waiting:
+            if _is_current(reader):
+                self.go_on(reader)
+
+    def _wait(self, reader: Reader) -> None:
+        """The log cannot be had."""
+        if self._hub.journal.is_shared:
+            # No other node could read it either: the client stays, and gets it when that is over.
+            self._waiting[reader] = None
+        else:
+            # The client comes back with its position when it can.
+            self._hub.close(reader.connection, 1013, "the log is unavailable")
+
     def _pass_over(self, reader: Reader, page: Stretch) -> bool:
         """The log has no longer what comes next. Returns whether the reader goes on, as the channel's policy says."""
         hub = self._hub
         connection = reader.connection
-        log = reader.feed.log
-        if hub.rules.of(log).overrun == "disconnect":
-            hub.close(connection, 4410, f"{log} no longer has what comes next")
+        name = reader.feed.log
+        if hub.rules.of(name).overrun == "disconnect":
+            hub.close(connection, 4410, f"{name} no longer has what comes next")
             return False
         last = page.oldest - 1
         gap = Gap(epoch=page.epoch, start=reader.offset + 1, to=last, reason="retention")
-        hub.outbox.send(connection, GapMessage(channel=log, payload=gap))
+        hub.outbox.send(connection, GapMessage(channel=name, payload=gap))
         reader.offset = last
-        if log.startswith("room:"):
+        if name.startswith("room:"):
             # Who came and went meanwhile was said in what is missing.
-            hub.membership.tell_members(connection, log)
+            hub.membership.tell_members(connection, name)
         return True
 
     def _push(self, reader: Reader, page: Stretch) -> None:
@@ -125,14 +138,18 @@ class CatchUp:
         for offset, record in page.entries:
             if offset > feed.flushed or size > self._stretch_bytes:
                 return
-            audience, body = unseal(record)
-            channel = _channel_of(body).channel if feed.topics is not None else feed.log
-            if reader.wants(channel, audience):
-                if window is not None:
-                    if window.is_full:
+            frame = b""
+            try:
+                item = read_record(hub.wire, record, offset)
+                if reader.wants(item.channel.text, item.audience):
+                    if window is not None and window.is_full:
                         return
+                    frame = hub.wire.delivery_frame(connection.profile, item.body, offset, None)
+            except (ProtocolError, MsgspecError):
+                log.exception("record %d of %s cannot be read, and is left out", offset, feed.log)
+            if frame:
+                if window is not None:
                     hub.awaiting.sent(reader, (offset,))
-                frame = hub.wire.delivery_frame(connection.profile, body, offset, None)
                 hub.outbox.push(connection, frame)
                 size += len(frame)
             reader.offset = offset

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from hubbub.delivery.acks import AckWindow
 from hubbub.hub.audience import Audience
 from hubbub.protocol.channels import Channel, topic_matches
-from hubbub.protocol.messages import ApplicationMessage, Message
+from hubbub.protocol.messages import Message
 from hubbub.protocol.wire import Profile
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class Delivery(Protocol):
     channel: Channel
     audience: Audience | None
     body: bytes
-    message: ApplicationMessage
+
+    @property
+    def message(self) -> Message: ...
 
 
 class Reader:

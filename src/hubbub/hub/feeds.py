@@ -36,9 +36,9 @@ class Feeds:
         self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, _Opening] = {}
 
-    def find(self, channel: Channel) -> Feed | None:
-        """The feed with the channel's readers, if there are any."""
-        return self._feeds.get(channel.log)
+    def find(self, log: str) -> Feed | None:
+        """The feed of this log, if it has readers."""
+        return self._feeds.get(log)
 
     def for_delivery(self, channel: Channel, offset: int) -> Feed | None:
         """The feed that a record just committed at `offset` belongs to."""
@@ -66,7 +66,7 @@ class Feeds:
             opening.waiting.append(then)
             return
         self._opening[log] = _Opening(then)
-        self._hub.journal.head(log, lambda head: self._opened(log, head))
+        self._hub.journal.follow(log, lambda head: self._opened(log, head))
 
     def enter(
         self, feed: Feed, session: Session, after: int | None = None, *, ack: bool = False, rest: Rest | None = None
@@ -80,13 +80,16 @@ class Feeds:
             if ack and reader.window is None:
                 self._await(reader)
             return reader
-        start = feed.flushed if after is None else min(after, feed.flushed)
+        # What another node, or a turn that is not over, has given the session already may be ahead of this feed.
+        start = feed.flushed if after is None else after
         reader = feed.readers[session] = session.readers[feed.log] = Reader(session, feed, start)
         if feed.topics is not None:
             reader.patterns = {} if rest is None or rest.patterns is None else rest.patterns
         if ack:
             reader.window = AckWindow(start)
-        if start < feed.flushed:
+        if start != feed.flushed:
+            if start > feed.flushed:
+                self._hub.journal.doubt(feed, feed.epoch, 1)
             self._hub.catchup.follow(reader, start)
         elif reader.connection.is_pushed:
             feed.add(reader)
@@ -113,8 +116,9 @@ class Feeds:
 
     def release(self, feed: Feed) -> None:
         """Forgets the feed if nobody reads it."""
-        if feed.is_unused:
-            self._feeds.pop(feed.log, None)
+        if feed.is_unused and self._feeds.get(feed.log) is feed:
+            del self._feeds[feed.log]
+            self._hub.journal.unfollow(feed.log)
 
     def meet(self, session: Session) -> None:
         """A session begins: where its user's inbox is open already, it reads it too."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
+from hubbub.hub.arrival import channel_of
 from hubbub.hub.audience import unseal
 from hubbub.hub.journal import Stretch
 from hubbub.protocol.channels import Channel, topic_matches
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 
 _STRETCH = 500
 _MAX_BYTES = 512 * 1024
-
-
-class _Head(Struct):
-    channel: str
-
-
-_channel_of = msgspec.json.Decoder(_Head).decode
 
 
 class HistoryQuery:
@@ -81,7 +74,7 @@ class HistoryQuery:
     def _is_wanted(self, body: bytes) -> bool:
         if self._channel.kind != "topic":
             return True
-        channel = _channel_of(body).channel
+        channel = channel_of(body).channel
         return channel == self._channel.text or topic_matches(self._channel.text, channel)
 
     def _answer(self, epoch: str, *, complete: bool) -> None:

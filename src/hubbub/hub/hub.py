@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from hubbub.config import Settings
 from hubbub.delivery.acks import AckWindow
 from hubbub.delivery.attempts import FailedAttempts
-from hubbub.errors import BadMessage, Denied, InternalError, ProtocolError
+from hubbub.errors import BadMessage, Conflict, Denied, InternalError, ProtocolError
 from hubbub.hub.audience import Audience
 from hubbub.hub.awaiting import Awaiting
 from hubbub.hub.beginning import Beginning
@@ -29,14 +29,15 @@ from hubbub.hub.groups import Groups
 from hubbub.hub.journal import Journal
 from hubbub.hub.membership import Membership
 from hubbub.hub.outbox import Outbox
+from hubbub.hub.peers import Kicked, Muted, Peers, Reception, RoomClosed, Sent, Told, require_run
 from hubbub.hub.publishing import Outcome, Publishing
 from hubbub.hub.requests import Requests
 from hubbub.hub.restoring import Restoration
 from hubbub.hub.rooms import Room, Rooms
+from hubbub.hub.roster import LocalRoster, Roster
 from hubbub.hub.rules import ChannelRules
 from hubbub.hub.session import Session
 from hubbub.hub.sessions import Sessions
-from hubbub.hub.tickets import Tickets
 from hubbub.hub.users import User
 from hubbub.hub.vault import NoVault, Vault
 from hubbub.hub.watch import Watch
@@ -78,13 +79,13 @@ class Hub:
         self._awake = False
         self.journal: Journal
         self.vault: Vault = NoVault()
+        self.roster: Roster = LocalRoster(self)
+        self.peers: Peers | None = None
+        """The other hubs of the cluster, where there are any."""
+        self.reception = Reception(self)
         self.connections: dict[str, Connection] = {}
         self.on_empty: Callable[[], None] | None = None
         """Called when the last connection is gone."""
-        self.on_detached: Callable[[Session], None] | None = None
-        """Called when a session's connection has ended."""
-        self.on_released: Callable[[Session], None] | None = None
-        """Called when a session is another hub's."""
         self.fresh: list[Feed] = []
         self.outbox = Outbox(wire, self.wake, settings.write_limit)
         self.membership = Membership(
@@ -101,7 +102,6 @@ class Hub:
         self.catchup = CatchUp(self, settings.write_buffer)
         self.awaiting = Awaiting(self, settings.ack_timeout)
         self.restores = FailedAttempts(settings.restore_attempts)
-        self.tickets = Tickets()
         self.rules = ChannelRules(settings.channels)
         self.publishing = Publishing(self)
         self.watch = Watch(self, settings)
@@ -110,6 +110,8 @@ class Hub:
         """Tells this process, and its connections, from others that share its stores."""
         self._next_connection = 1
         self._next_listener = 1
+        self._later: list[Callable[[], None]] = []
+        """What is to be tried again with the next sweep."""
 
     # --- Connections -----------------------------------------------------------------------------------
 
@@ -190,10 +192,6 @@ class Hub:
         if session is not None:
             if session.connection is connection:
                 self.sessions.detach(session)
-                # It was to come back over this connection, and has not.
-                self.vault.give_back(session)
-                if self.on_detached is not None:
-                    self.on_detached(session)
             connection.session = None
         if not self.connections and self.on_empty is not None:
             self.on_empty()
@@ -263,27 +261,44 @@ class Hub:
         """The application publishes. Raises `ProtocolError` for what cannot be published at all."""
         self.publishing.publish(message, audience, outcome)
 
-    def listen(self, channel: str, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` with every message of a channel or topic pattern. Returns how to stop it."""
+    def listen(self, channel: str, listener: Listener, begun: Callable[[], None] = lambda: None) -> Callable[[], None]:
+        """Calls `listener` with every message of a channel or topic pattern. Returns how to stop it.
+
+        `begun` is called when nothing is missed any more: at once, or when the log answers.
+        """
         parsed = parse_channel(channel)
         id = self._next_listener
         self._next_listener += 1
 
+        is_over = False
+        feeds: list[Feed] = []
+
+        def begin() -> None:
+            if not is_over:
+                self.feeds.open(parsed.log, opened)
+
         def opened(feed: Feed | None) -> None:
-            if feed is not None:
-                if feed.listeners is None:
-                    feed.listeners = {}
-                feed.listeners[id] = (parsed.text, listener)
-                feeds.append(feed)
+            if is_over:
+                return
+            if feed is None:
+                # The log cannot be had now: a listener has no client that would come again.
+                self._later.append(begin)
+                return
+            if feed.listeners is None:
+                feed.listeners = {}
+            feed.listeners[id] = (parsed.text, listener)
+            feeds.append(feed)
+            begun()
 
         def stop() -> None:
+            nonlocal is_over
+            is_over = True
             for feed in feeds:
                 if feed.listeners is not None:
                     feed.listeners.pop(id, None)
                 self.feeds.release(feed)
 
-        feeds: list[Feed] = []
-        self.feeds.open(parsed.log, opened)
+        begin()
         return stop
 
     def tell(self, user: str, system: System, channel: str | None = None) -> None:
@@ -291,20 +306,79 @@ class Hub:
         message = SystemMessage(payload=system)
         if channel is not None:
             message.channel = channel
+        self.tell_here(user, message)
+        if self.peers is not None:
+            self.peers.tell_readers(f"user:{user}", Told(user, system.content, system.level, channel))
+
+    def tell_here(self, user: str, message: SystemMessage) -> None:
+        """As `tell`, but only to the sessions of this hub."""
         for session in self.groups.sessions_of(user):
             if session.connection is not None and session.is_present:
                 self.outbox.send(session.connection, message)
 
+    def send(self, connection: str, message: ApplicationMessage) -> None:
+        """A message to one connection, whichever hub has it. It is not stored, and comes at most once.
+
+        Raises `Conflict` (`not_found`) for one that is no connection's id, or was this hub's and is gone.
+        """
+        run = require_run(connection)
+        if run == self.run or self.peers is None:
+            if not self.send_here(connection, message):
+                raise Conflict("not_found", f"there is no connection {connection}")
+        else:
+            self.peers.tell_one(run, Sent(connection, Raw(self.wire.encode_record(message))))
+
+    def send_here(self, id: str, message: Message) -> bool:
+        """Whether this hub has the connection, and it is open."""
+        connection = self.connections.get(id)
+        if connection is None or connection.state is not State.OPEN:
+            return False
+        self.outbox.send(connection, message)
+        return True
+
     def kick(self, room: Room, user: str, reason: str) -> None:
         """The user leaves the room with all sessions, and may come again."""
+        self.kick_here(room, user, reason)
+        if self.peers is not None:
+            self.peers.tell_all(Kicked(room.id, user, reason))
+
+    def kick_here(self, room: Room, user: str, reason: str) -> None:
+        """As `kick`, but only the sessions of this hub."""
         for session in room.sessions_of(user):
             self.membership.expel(room, session, reason)
 
+    def mute(self, room: Room, user: str) -> None:
+        """The user may not write in the room any more."""
+        self.rooms.mute(room, user)
+        self._tell_muted(room, user, muted=True)
+
+    def unmute(self, room: Room, user: str) -> None:
+        self.rooms.unmute(room, user)
+        self._tell_muted(room, user, muted=False)
+
+    def _tell_muted(self, room: Room, user: str, *, muted: bool) -> None:
+        self.roster.muted(room, user, muted)
+        if self.peers is not None:
+            self.peers.tell_all(Muted(room.id, user, muted))
+
     def delete_room(self, id: str) -> None:
-        """Everyone leaves, and the room is no more. Raises `Conflict` (`not_found`)."""
-        room = self.rooms.get(id)
+        """Everyone leaves, and the room is no more. Raises `Conflict` (`not_found`), or is told later that it is."""
+        self.roster.look_up(id, self._delete_room)
+
+    def _delete_room(self, room: Room | ProtocolError) -> None:
+        if isinstance(room, ProtocolError):
+            log.warning("a room could not be deleted: %s", room)
+            return
+        reason = f"{room.name} was closed"
+        self.close_room(room, reason)
+        self.roster.closed(room)
+        if self.peers is not None:
+            self.peers.tell_all(RoomClosed(room.id, reason))
+
+    def close_room(self, room: Room, reason: str) -> None:
+        """Everyone leaves who is in the room here, and the room is no more."""
         for user in {*room.members, *(session.user.name for session in room.absent)}:
-            self.kick(room, user, f"{room.name} was closed")
+            self.kick_here(room, user, reason)
         self.rooms.remove(room)
 
     # --- The turn --------------------------------------------------------------------------------------
@@ -330,9 +404,12 @@ class Hub:
     def sweep(self) -> None:
         """What time brings: to be called about once a second."""
         now = self.clock()
+        later, self._later = self._later, []
+        for begin in later:
+            begin()
+        self.catchup.sweep()
         self.awaiting.sweep(now)
         self.sessions.sweep(now)
-        self.tickets.sweep(now)
         self.watch.sweep(now)
 
     def _flush(self) -> None:
@@ -363,6 +440,14 @@ class Hub:
         if not feed.readers:
             self.feeds.release(feed)
 
+    def skip(self, feed: Feed, last: int) -> None:
+        """What comes next up to `last` is in the log no more: each reader is told of it as it gets there."""
+        self._flush_one(feed)
+        for reader in list(feed.readers.values()):
+            if not reader.lagging:
+                self.catchup.follow(reader, feed.flushed)
+        feed.flushed = last
+
     def begin_anew(self, feed: Feed, epoch: str, offset: int) -> None:
         """A log was lost while it was read here, and goes on in another epoch with the record at `offset`."""
         self._flush_one(feed)
@@ -377,10 +462,16 @@ class Hub:
             reader.acked = 0
             reader.offset = reader.told = offset - 1
             self.outbox.send(reader.connection, gap)
+        self.catchup.go_on_all(feed)
 
     def encode(self, profile: Profile, run: Sequence[Delivery]) -> bytes | None:
         try:
-            frames = [self.wire.delivery_frame(profile, item.body, item.offset, item.message) for item in run]
+            # For most the bytes will do: what another node published is then never decoded here.
+            is_plain = profile.codec == "json" and profile.is_newest
+            frames = [
+                self.wire.delivery_frame(profile, item.body, item.offset, None if is_plain else item.message)
+                for item in run
+            ]
         except Exception:
             log.exception("a delivery cannot be encoded for %s", profile)
             return None
@@ -393,12 +484,12 @@ class Hub:
 
     def _tell_listeners(self, feed: Feed, deliveries: list[Delivery]) -> None:
         for item in deliveries:
-            item.message.offset = item.offset
             channel = item.channel.text
             for pattern, listener in list((feed.listeners or {}).values()):
                 if pattern != channel and not topic_matches(pattern, channel):
                     continue
                 try:
+                    item.message.offset = item.offset
                     listener(item.message)
                 except Exception:
                     log.exception("a listener of %s failed", pattern)

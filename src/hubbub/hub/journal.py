@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from hubbub.protocol.payloads import Position
 
 if TYPE_CHECKING:
+    from hubbub.hub.feed import Feed
     from hubbub.hub.publishing import Publication
 
 
@@ -45,5 +46,25 @@ class Journal(Protocol):
     ) -> None: ...
 
     def head(self, log: str, then: Callable[[Position | None], None]) -> None: ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other nodes append to the logs too: then records come that were not published here."""
+        ...
+
+    def follow(self, log: str, then: Callable[[Position | None], None]) -> None:
+        """As `head`. From there on every record comes to the hub, whoever appended it, until `unfollow`."""
+        ...
+
+    def unfollow(self, log: str) -> None:
+        """Nobody here reads the log any more."""
+        ...
+
+    def doubt(self, feed: Feed, epoch: str, oldest: int) -> None:
+        """The feed may not be where its log is: that had this epoch, and began at `oldest`, when it was read.
+
+        The hub is told what there is to be told, and then lagging readers are read on for.
+        """
+        ...
 
     def forget(self, session: str) -> None: ...

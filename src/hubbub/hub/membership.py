@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
-from hubbub.errors import Conflict, Denied, error_of
+from hubbub.errors import Conflict, Denied, ProtocolError, error_of
 from hubbub.hub.connection import Connection, State
 from hubbub.hub.feed import Feed
 from hubbub.hub.journal import Stretch
-from hubbub.hub.restoring import locate
+from hubbub.hub.peers import Moved
+from hubbub.hub.restoring import agrees, locate
 from hubbub.hub.rooms import Room
+from hubbub.hub.roster import Roll, Seat
 from hubbub.hub.session import Rest, Session
 from hubbub.hub.sessions import is_attached
 from hubbub.protocol.channels import Channel, parse_channel
@@ -26,7 +29,10 @@ from hubbub.protocol.payloads import AckDetails, Position, Presence, System
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
 
+log = logging.getLogger("hubbub.hub")
+
 _SHOWN_MEMBERS = 100
+_MOST_MEMBERS = 1000
 
 
 class Membership:
@@ -48,28 +54,77 @@ class Membership:
         Raises `ProtocolError` (`room_full`, `not_found`, `already_joined`, `forbidden`).
         """
         self._require_space(session)
-        room, is_first = self._hub.rooms.enter(id, session)
+        connection = session.connection
 
-        def entered(position: Position | None, recovered: bool) -> None:
-            if position is None:
-                # Nobody was told that it came.
-                self._hub.rooms.leave(room, session)
-                self._unavailable(session, message_id)
+        def seated(seat: Seat | ProtocolError) -> None:
+            if isinstance(seat, ProtocolError):
+                self._refuse(session, seat, message_id)
                 return
-            self._hub.vault.touch(session)
-            details = AckDetails(
-                epoch=position.epoch,
-                offset=position.offset,
-                recovered=recovered,
-                count=len(room.members),
-                members=list(room.members)[:_SHOWN_MEMBERS],
-                moderator=room.creator == session.user.name,
-            )
-            self._acknowledge(session, room.channel, details, message_id)
-            if is_first:
-                self.announce(room, "join", session)
 
-        self._read(session, room.log, position, entered, ack=ack)
+            def known(roll: Roll | None) -> None:
+                # One that lost its connection meanwhile is in the room, and reads it when it is back.
+                if connection is None or not is_attached(session, connection):
+                    return
+
+                def entered(position: Position | None, recovered: bool) -> None:
+                    self._entered(session, seat, roll, position, recovered, message_id)
+
+                if roll is None:
+                    entered(None, False)
+                else:
+                    self._read(session, seat.room.log, position, entered, ack=ack)
+
+            self._call_roll(seat.room, known)
+
+        self._hub.roster.join(id, session, seated)
+
+    def _call_roll(self, room: Room, known: Callable[[Roll | None], None]) -> None:
+        """Who is in the room, asked when its log is open here: of whoever comes later one is told."""
+
+        def opened(feed: Feed | None) -> None:
+            if feed is None:
+                known(None)
+                return
+            feed.pins += 1
+
+            def called(roll: Roll | None) -> None:
+                known(roll)
+                feed.pins -= 1
+                self._hub.feeds.release(feed)
+
+            self._hub.roster.members(room, _SHOWN_MEMBERS, called)
+
+        self._hub.feeds.open(room.log, opened)
+
+    def _entered(
+        self,
+        session: Session,
+        seat: Seat,
+        roll: Roll | None,
+        position: Position | None,
+        recovered: bool,
+        message_id: str | None,
+    ) -> None:
+        """The session is in a room, and reads its log; or does not, and is out of it again."""
+        room = seat.room
+        if position is None or roll is None:
+            # Nobody was told that it came.
+            is_last = self._hub.rooms.leave(room, session)
+            self._hub.roster.left(room, session, is_last, lambda last, count: None)
+            self._unavailable(session, message_id)
+            return
+        self._hub.vault.touch(session)
+        details = AckDetails(
+            epoch=position.epoch,
+            offset=position.offset,
+            recovered=recovered,
+            count=roll.count,
+            members=list(roll.users),
+            moderator=room.creator == session.user.name,
+        )
+        self._acknowledge(session, room.channel, details, message_id)
+        if seat.is_first:
+            self.announce(room, "join", session.user.name, seat.count)
 
     def leave(self, room: Room, session: Session) -> None:
         """The session leaves the room; the others hear of the user's last one."""
@@ -101,25 +156,31 @@ class Membership:
 
     def step_out(self, room: Room, session: Session) -> None:
         """The session was away for too long: its user has left, as far as the others can see."""
-        if self._hub.rooms.step_out(room, session):
-            self.announce(room, "leave", session)
-
-    def let_go(self, room: Room, session: Session) -> None:
-        """The session is in the room over another hub: here it is not, and nobody has to hear of that."""
-        self._hub.rooms.leave(room, session)
+        self._depart(room, session, self._hub.rooms.step_out(room, session))
 
     def come_back(self, room: Room, session: Session) -> None:
         """The session is in the room as before."""
-        if self._hub.rooms.come_back(room, session):
-            self.announce(session.rooms[room.id], "join", session)
+        is_first = self._hub.rooms.come_back(room, session)
+        room = session.rooms[room.id]
 
-    def announce(self, room: Room, event: str, session: Session) -> None:
-        """Tells the room's other users that one came or went, unless the room is too large for that."""
+        def returned(is_first: bool, count: int) -> None:
+            if is_first:
+                self.announce(room, "join", session.user.name, count)
+
+        self._hub.roster.came_back(room, session, is_first, returned)
+
+    def announce(self, room: Room, event: str, user: str, count: int) -> None:
+        """Tells the room's other users, wherever they are, that one came or went."""
+        self.announce_here(room, event, user, count)
+        if self._hub.peers is not None and count <= self._presence_limit:
+            self._hub.peers.tell_readers(room.log, Moved(room.id, event, user, count))
+
+    def announce_here(self, room: Room, event: str, user: str, count: int) -> None:
+        """Tells those of this hub, unless the room is too large for that. `count` users are in it now."""
         hub = self._hub
-        if len(room.members) > self._presence_limit:
+        if count > self._presence_limit:
             return
-        user = session.user.name
-        payload = Presence(event=event, user=user, count=len(room.members))  # type: ignore[arg-type]
+        payload = Presence(event=event, user=user, count=count)  # type: ignore[arg-type]
         message = PresenceMessage(channel=room.channel, payload=payload)
         frames: dict[object, bytes] = {}
         for member, sessions in room.members.items():
@@ -144,11 +205,29 @@ class Membership:
             connection.missed_presence = False
         if connection.session is None:
             return
-        for room in connection.session.rooms.values():
-            if log is not None and room.log != log:
-                continue
-            payload = Presence(count=len(room.members), members=list(room.members)[:1000])
-            self._hub.outbox.send(connection, PresenceMessage(channel=room.channel, payload=payload))
+        for room in list(connection.session.rooms.values()):
+            if log is None or room.log == log:
+                self.tell_roll(connection, room)
+
+    def tell_roll(self, connection: Connection, room: Room, message_id: str | None = None) -> None:
+        """Tells a connection who is in a room; in answer to a request, with its id."""
+
+        def known(roll: Roll | None) -> None:
+            if connection.session is None:
+                return
+            if roll is not None:
+                payload = Presence(count=roll.count, members=list(roll.users))
+                message = PresenceMessage(channel=room.channel, payload=payload)
+                if message_id is not None:
+                    message.message_id = message_id
+                self._hub.outbox.send(connection, message)
+            elif message_id is not None:
+                self._unavailable(connection.session, message_id)
+            else:
+                # Nobody asked: it is told when it next may have missed something.
+                connection.missed_presence = True
+
+        self._hub.roster.members(room, _MOST_MEMBERS, known)
 
     def subscribe(
         self,
@@ -215,26 +294,43 @@ class Membership:
 
     def room_entered(self, session: Session, room: Room) -> None:
         """The application put the session into a room: it is told, and reads from the head."""
-        room, is_first = self._hub.rooms.enter(room.id, session)
-        if session.connection is None:
-            self._read_later(session, room.log)
-            return
+        connection = session.connection
 
-        def entered(position: Position | None, recovered: bool) -> None:
-            if position is None or session.connection is None:
-                self._hub.rooms.leave(room, session)
+        def seated(seat: Seat | ProtocolError) -> None:
+            if isinstance(seat, ProtocolError):
+                log.warning("%s was not put into %s: %s", session.user.name, room.channel, seat)
                 return
-            self._hub.vault.touch(session)
-            self._hub.outbox.send(session.connection, SubscribedMessage(channel=room.channel, payload=position))
-            if is_first:
-                self.announce(room, "join", session)
+            if session.connection is None:
+                self._read_later(session, room.log)
+                return
 
-        self._read(session, room.log, None, entered, ack=False)
+            if session.connection is not connection:
+                return
+
+            def entered(position: Position | None, recovered: bool) -> None:
+                if position is None or session.connection is None:
+                    is_last = self._hub.rooms.leave(seat.room, session)
+                    self._hub.roster.left(seat.room, session, is_last, lambda last, count: None)
+                    return
+                self._hub.vault.touch(session)
+                self._hub.outbox.send(session.connection, SubscribedMessage(channel=room.channel, payload=position))
+                if seat.is_first:
+                    self.announce(seat.room, "join", session.user.name, seat.count)
+
+            self._read(session, room.log, None, entered, ack=False)
+
+        self._hub.roster.join(room.id, session, seated)
 
     def _leave(self, room: Room, session: Session) -> None:
         self._hub.vault.touch(session)
-        if self._hub.rooms.leave(room, session):
-            self.announce(room, "leave", session)
+        self._depart(room, session, self._hub.rooms.leave(room, session))
+
+    def _depart(self, room: Room, session: Session, is_last: bool) -> None:
+        def departed(is_last: bool, count: int) -> None:
+            if is_last:
+                self.announce(room, "leave", session.user.name, count)
+
+        self._hub.roster.left(room, session, is_last, departed)
 
     def _lose(self, session: Session, channel: str) -> None:
         if session.lost is None:
@@ -273,7 +369,7 @@ class Membership:
             feed.pins -= 1
             if connection is None or not is_attached(session, connection):
                 self._hub.feeds.release(feed)
-            elif page is None:
+            elif page is None or not agrees(self._hub, feed, page):
                 self._hub.feeds.release(feed)
                 entered(None, False)
             elif session in feed.readers:
@@ -303,7 +399,10 @@ class Membership:
             self._hub.outbox.send(session.connection, ack)
 
     def _unavailable(self, session: Session, message_id: str | None) -> None:
-        error = error_of("unavailable", "the log cannot be had now", message_id=message_id, retry_after_ms=1000)
+        self._refuse(session, error_of("unavailable", "the log cannot be had now", retry_after_ms=1000), message_id)
+
+    def _refuse(self, session: Session, error: ProtocolError, message_id: str | None) -> None:
+        error.message_id = message_id
         if session.connection is not None:
             self._hub.outbox.send_error(session.connection, error)
 

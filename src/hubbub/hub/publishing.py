@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, MsgspecError, Raw, Struct
 
 from hubbub.errors import BadMessage, Conflict, ProtocolError, error_of
+from hubbub.hub.arrival import read_record
 from hubbub.hub.audience import Audience, seal
 from hubbub.hub.connection import Connection, State
+from hubbub.hub.feed import Delivery
+from hubbub.hub.peers import Passed
 from hubbub.hub.permissions import require
 from hubbub.hub.session import Session
 from hubbub.protocol.channels import Channel, parse_channel
-from hubbub.protocol.messages import AckMessage, ApplicationMessage
+from hubbub.protocol.messages import AckMessage, ApplicationMessage, Message
 from hubbub.protocol.payloads import Position
 from hubbub.protocol.wire import Profile
 
@@ -74,6 +77,7 @@ class Publishing:
         message.offset = message.version = UNSET
         if hub.catalog.is_ephemeral(message.type):
             self._pass_on(channel, message, connection)
+            hub.outbox.send(connection, AckMessage(message_id=message.message_id, channel=channel.text))
             return
         body = hub.wire.encode_record(message)
         if kind == "group":
@@ -114,12 +118,10 @@ class Publishing:
         return batch
 
     def committed(self, publication: Publication, epoch: str, offset: int, repeated: bool) -> None:
-        """The log has it: acknowledge it, and deliver it unless it is a repeat."""
+        """This node's log has it: acknowledge it, and deliver it unless it is a repeat."""
         hub = self._hub
-        message = publication.message
-        channel = publication.channel
         if not repeated:
-            feed = hub.feeds.for_delivery(channel, offset)
+            feed = hub.feeds.for_delivery(publication.channel, offset)
             if feed is not None:
                 if feed.epoch != epoch:
                     if feed.epoch:
@@ -131,13 +133,41 @@ class Publishing:
                         hub.fresh.append(feed)
                     publication.offset = offset
                     feed.fresh.append(publication)
+        self.acknowledge(publication, epoch, offset)
+
+    def acknowledge(self, publication: Publication, epoch: str, offset: int) -> None:
+        """A log has it there: whoever published it is told."""
         if publication.session is not None:
             connection = publication.session.connection
             if connection is not None and connection.state is State.OPEN:
-                frame = hub.wire.ack_frame(connection.profile, message.message_id, channel, offset, epoch)
-                hub.outbox.push(connection, frame)
+                wire, id = self._hub.wire, publication.message.message_id
+                frame = wire.ack_frame(connection.profile, id, publication.channel, offset, epoch)
+                self._hub.outbox.push(connection, frame)
         elif publication.outcome is not None:
             publication.outcome(Position(epoch, offset))
+
+    def arrived(self, name: str, entries: Sequence[tuple[int, bytes | Publication]]) -> None:
+        """These are next in a shared log, each with its offset: records, or what was published here."""
+        hub = self._hub
+        feed = hub.feeds.find(name)
+        if feed is None:
+            return
+        fresh: list[Delivery] = []
+        for offset, item in entries:
+            if isinstance(item, Publication):
+                item.offset = offset
+                fresh.append(item)
+                continue
+            try:
+                fresh.append(read_record(hub.wire, item, offset))
+            except (ProtocolError, MsgspecError):
+                # Nobody can read it. The others are not to wait for it.
+                log.exception("record %d of %s cannot be read, and is left out", offset, name)
+        if fresh:
+            if not feed.fresh:
+                hub.fresh.append(feed)
+            feed.fresh += fresh
+            hub.wake()
 
     def refused(self, publication: Publication, code: str, reason: str) -> None:
         """The log has it not: whoever published it is told."""
@@ -153,6 +183,13 @@ class Publishing:
 
     def _pass_on(self, channel: Channel, message: ApplicationMessage, author: Connection | None) -> None:
         """An ephemeral message goes beside the log, to whoever reads live now, but not to its author."""
+        self.pass_on(channel, message, author)
+        if self._hub.peers is not None:
+            body = Raw(self._hub.wire.encode_record(message))
+            self._hub.peers.tell_readers(channel.log, Passed(channel.text, body))
+
+    def pass_on(self, channel: Channel, message: Message, author: Connection | None = None) -> None:
+        """As before, but only to those of this hub."""
         hub = self._hub
         frames: dict[Profile, bytes] = {}
         for connection in self._present(channel):
@@ -162,8 +199,6 @@ class Publishing:
             if profile not in frames:
                 frames[profile] = hub.wire.frame(profile, message)
             hub.outbox.push(connection, frames[profile])
-        if author is not None:
-            hub.outbox.send(author, AckMessage(message_id=message.message_id, channel=channel.text))
         hub.wake()
 
     def _present(self, channel: Channel) -> list[Connection]:
@@ -172,7 +207,7 @@ class Publishing:
         if channel.kind == "user":
             sessions = hub.groups.sessions_of(channel.id)
             return [session.connection for session in sessions if session.connection and session.is_present]
-        feed = hub.feeds.find(channel)
+        feed = hub.feeds.find(channel.log)
         if feed is None:
             return []
         audience = Audience(groups=(channel.id,)) if channel.kind == "group" else None

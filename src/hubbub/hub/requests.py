@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from hubbub.errors import BadMessage, Conflict, error_of
+from hubbub.errors import BadMessage, Conflict, ProtocolError, error_of
 from hubbub.hub.connection import Connection
 from hubbub.hub.history import HistoryQuery
 from hubbub.hub.membership import subscription_of
+from hubbub.hub.moderation import Moderation
 from hubbub.hub.permissions import Action, require
 from hubbub.hub.session import Session
 from hubbub.protocol import messages
 from hubbub.protocol.channels import Channel, parse_channel
-from hubbub.protocol.messages import AckMessage, HistoryMessage, Message, PongMessage, PresenceMessage
-from hubbub.protocol.payloads import Command, History, Presence, Subscribe, System
+from hubbub.protocol.messages import AckMessage, HistoryMessage, Message, PongMessage
+from hubbub.protocol.payloads import Command, History, Subscribe
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -88,31 +89,38 @@ class Requests:
         if command.action == "leave":
             room = self._hub.rooms.require_member(channel.id, session)
             self._hub.membership.leave(room, session)
+            self._acknowledge(connection, message, channel.text)
         else:
-            self._moderate(session, channel, command, verdict)
-        self._acknowledge(connection, message, channel.text)
+            self._moderate(connection, session, message, channel, verdict)
 
-    def _moderate(self, session: Session, channel: Channel, command: Command, verdict: bool | None) -> None:
-        hub = self._hub
-        if verdict is True:
-            room = hub.rooms.get(channel.id)
-        else:
+    def _moderate(
+        self,
+        connection: Connection,
+        session: Session,
+        message: messages.CommandMessage,
+        channel: Channel,
+        verdict: bool | None,
+    ) -> None:
+        hub, command = self._hub, message.payload
+        assert isinstance(command, Command)
+
+        def answer(error: ProtocolError | None) -> None:
+            if connection.session is None:
+                return
+            if error is None:
+                self._acknowledge(connection, message, channel.text)
+            else:
+                error.message_id = _id(message)
+                hub.outbox.send_error(connection, error)
+
+        if verdict is not True:
             room = hub.rooms.require_member(channel.id, session)
             is_creator = verdict is None and room.creator == session.user.name
             require(True if is_creator else verdict, session.user, "moderate", channel)
         target = command.target
         if not isinstance(target, str):
             raise BadMessage("invalid_message", f"{command.action} needs a target", field="payload.target")
-        user = hub.rooms.require_target(room, target)
-        by = session.user.name
-        if command.action == "kick":
-            hub.kick(room, user, f"{by} removed you from {room.name}")
-        elif command.action == "mute":
-            hub.rooms.mute(room, user)
-            hub.tell(user, System(f"{by} muted you in {room.name}", "warning"), room.channel)
-        else:
-            hub.rooms.unmute(room, user)
-            hub.tell(user, System(f"{by} unmuted you in {room.name}", "info"), room.channel)
+        Moderation(hub, command.action, target, session.user.name, answer).run(channel.id)
 
     def _subscribe(
         self,
@@ -182,10 +190,7 @@ class Requests:
             raise BadMessage("invalid_channel", "rooms have members", field="channel")
         self._require_reader(session, channel)
         require(verdict, session.user, "members", channel)
-        members = self._hub.rooms.get(channel.id).members
-        payload = Presence(count=len(members), members=list(members)[:1000])
-        answer = PresenceMessage(message_id=message.message_id, channel=channel.text, payload=payload)
-        self._hub.outbox.send(connection, answer)
+        self._hub.membership.tell_roll(connection, self._hub.rooms.get(channel.id), _id(message))
 
     def _require_reader(self, session: Session, channel: Channel) -> None:
         if channel.kind == "room":

@@ -75,7 +75,7 @@ class Restoration:
         self._hub.journal.read(log, located, after=position.offset, limit=0)
 
     def _located(self, log: str, feed: Feed, rest: Rest, position: Position, page: Stretch | None) -> None:
-        if page is None:
+        if page is None or not agrees(self._hub, feed, page):
             feed.pins -= 1
             self._hub.feeds.release(feed)
             self._give_up()
@@ -133,7 +133,6 @@ class Restoration:
             self._is_over = True
             if is_attached(self._session, self._connection):
                 self._hub.close(self._connection, 1013, "the log is unavailable")
-                self._hub.vault.give_back(self._session)
         self._left -= 1
         if self._left == 0:
             self._release()
@@ -144,6 +143,13 @@ class Restoration:
             self._hub.feeds.release(found.feed)
         self._found.clear()
         self._then()
+
+
+def agrees(hub: Hub, feed: Feed, page: Stretch) -> bool:
+    """Whether the page is of the log that the feed reads. When it is not, one of them is about to be another."""
+    if feed.epoch and page.epoch != feed.epoch:
+        hub.journal.doubt(feed, page.epoch, page.oldest)
+    return not feed.epoch or page.epoch == feed.epoch
 
 
 def locate(wanted: Position, page: Stretch) -> tuple[bool, int]:

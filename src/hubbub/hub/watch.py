@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hubbub.config import Settings
 from hubbub.errors import Denied
@@ -52,14 +53,35 @@ class ConnectionStatistics(Struct, frozen=True):
     link: str
 
 
+class Traffic(Struct):
+    """What went between this node and others: records of shared logs, and messages beside the logs.
+
+    A record counts as going out when it is appended, and as coming in when another node appended it.
+    """
+
+    messages_in: int = 0
+    messages_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    def sent(self, size: int) -> None:
+        self.messages_out += 1
+        self.bytes_out += size
+
+    def received(self, size: int) -> None:
+        self.messages_in += 1
+        self.bytes_in += size
+
+
 class HubStatistics(Struct, frozen=True):
-    """The hub's figures; the counters include connections that are gone."""
+    """The hub's figures; the counters include connections that are gone. `traffic` is with other nodes."""
 
     connections: int
     messages_in: int
     messages_out: int
     bytes_in: int
     bytes_out: int
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 class Watch:
@@ -71,6 +93,7 @@ class Watch:
         self._gone = [0, 0, 0, 0]
         self._reported_at = self._judged_at = hub.clock()
         self._part = 0
+        self.traffic = Traffic()
         self.on_statistics: Callable[[HubStatistics], None] | None = None
         self.on_idle: Callable[[ConnectionStatistics], None] | None = None
 
@@ -95,7 +118,9 @@ class Watch:
         sums = list(self._gone)
         for connection in self._hub.connections.values():
             _add(sums, connection)
-        return HubStatistics(len(self._hub.connections), *sums)
+        messages_in, messages_out, bytes_in, bytes_out = sums
+        count, traffic = len(self._hub.connections), copy(self.traffic)
+        return HubStatistics(count, messages_in, messages_out, bytes_in, bytes_out, traffic)
 
     def ended(self, connection: Connection) -> None:
         """Counts and logs a connection that ended, once."""

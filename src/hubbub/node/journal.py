@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from inspect import isawaitable
 from typing import Any, TypeVar
 
+from hubbub.errors import TryLater
+from hubbub.hub.feed import Feed
 from hubbub.hub.hub import Hub
 from hubbub.hub.journal import Stretch
 from hubbub.hub.publishing import Publication
-from hubbub.ports import Append, Appended, Log, Refused
+from hubbub.node.following import Following
+from hubbub.ports import Append, Appended, Log, Refused, SharedLog
 from hubbub.protocol.payloads import Position
 
 log = logging.getLogger("hubbub.journal")
@@ -20,14 +23,20 @@ T = TypeVar("T")
 
 
 class LogJournal:
-    """Implements `hubbub.hub.journal.Journal`. Appends keep their order: the next waits for the one before."""
+    """Implements `hubbub.hub.journal.Journal`. Appends keep their order: the next waits for the one before.
 
-    def __init__(self, hub: Hub, store: Log) -> None:
+    Give the `store` as `shared`, too, when other nodes append to it as well.
+    """
+
+    def __init__(self, hub: Hub, store: Log, shared: SharedLog | None = None) -> None:
         self._hub = hub
         self._store = store
+        self._following = None if shared is None else Following(hub, shared, self._start_beside)
         self._waiting: list[Publication] = []
         self._appending = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
+        """What has no end of its own while the log is away."""
 
     def append(self, batch: list[Publication]) -> None:
         if self._appending:
@@ -55,13 +64,54 @@ class LogJournal:
     def head(self, log: str, then: Callable[[Position | None], None]) -> None:
         self._answer(self._store.head(log), then)
 
+    @property
+    def is_shared(self) -> bool:
+        return self._following is not None
+
+    def follow(self, log: str, then: Callable[[Position | None], None]) -> None:
+        if self._following is None:
+            self.head(log, then)
+        else:
+            self._following.follow(log, then)
+
+    def unfollow(self, log: str) -> None:
+        if self._following is not None:
+            self._following.unfollow(log)
+
+    def doubt(self, feed: Feed, epoch: str, oldest: int) -> None:
+        if self._following is not None:
+            self._following.look(feed.log)
+        elif epoch == feed.epoch:
+            return
+        elif feed.flushed == 0 and oldest == 1:
+            # Nothing was ever in it that could have been lost.
+            feed.epoch = epoch
+            self._hub.catchup.go_on_all(feed)
+        else:
+            self._hub.begin_anew(feed, epoch, oldest)
+
     def forget(self, session: str) -> None:
         self._store.forget(session)
+
+    def sweep(self) -> None:
+        """To be called about once a second."""
+        if self._following is not None:
+            self._following.sweep()
 
     async def settle(self) -> None:
         """Waits until nothing is under way."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """Follows nothing any more."""
+        self.abandon()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """As `close`, without waiting for anything."""
+        for task in self._beside:
+            task.cancel()
 
     def _answer(self, result: T | Awaitable[T], then: Callable[[T | None], None]) -> None:
         if isawaitable(result):
@@ -72,16 +122,16 @@ class LogJournal:
     async def _answer_later(self, result: Awaitable[T], then: Callable[[T | None], None]) -> None:
         try:
             value: T | None = await result
-        except Exception:
-            log.exception("the log cannot be read")
+        except Exception as error:
+            _complain("read", error)
             value = None
         then(value)
 
     async def _append_later(self, batch: list[Publication], results: Awaitable[Sequence[Appended | Refused]]) -> None:
         try:
             answers = await results
-        except Exception:
-            log.exception("the log cannot be appended to")
+        except Exception as error:
+            _complain("appended to", error)
             answers = [Refused("unavailable", "the log cannot be had now")] * len(batch)
         self._committed(batch, answers)
         self._appending = False
@@ -91,18 +141,34 @@ class LogJournal:
         self._hub.wake()
 
     def _committed(self, batch: list[Publication], results: Sequence[Appended | Refused]) -> None:
-        publishing = self._hub.publishing
+        publishing, following = self._hub.publishing, self._following
         committed = publishing.committed
         for publication, result in zip(batch, results, strict=True):
-            if isinstance(result, Appended):
+            if isinstance(result, Refused):
+                publishing.refused(publication, result.code, result.reason)
+            elif following is None:
                 committed(publication, result.epoch, result.offset, result.repeated)
             else:
-                publishing.refused(publication, result.code, result.reason)
+                publishing.acknowledge(publication, result.epoch, result.offset)
+                if not result.repeated:
+                    self._hub.watch.traffic.sent(len(publication.record))
+                    following.committed(publication, result.epoch, result.offset)
+
+    def _start_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _complain(verb: str, error: Exception) -> None:
+    # One that is away is no mystery, and comes in crowds.
+    trace = None if isinstance(error, OSError | TryLater) else error
+    log.error("the log cannot be %s: %s", verb, error, exc_info=trace)
 
 
 def _append(publication: Publication) -> Append:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from inspect import isawaitable
-
-from msgspec.structs import replace
+from typing import cast
 
 from hubbub.config import Settings
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.node.journal import LogJournal
-from hubbub.node.peers import Peers
 from hubbub.node.vault import SessionVault
-from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog
 from hubbub.protocol.wire import Wire
 
-log = logging.getLogger("hubbub.node")
+logger = logging.getLogger("hubbub.node")
 
 SWEEP_INTERVAL = 1.0
 
@@ -31,7 +28,7 @@ class Node:
         self,
         settings: Settings,
         wire: Wire,
-        store: Log,
+        log: Log,
         sessions: Sessions | None = None,
         directory: Directory | None = None,
         *,
@@ -43,37 +40,25 @@ class Node:
     ) -> None:
         """Without `sessions` they end with the process, and with them what `directory` keeps of rooms.
 
-        `presence`, `registry` and `mailbox` are what several nodes agree by.
+        A `log` that is a `SharedLog` is followed: with the other nodes on it this one serves the same channels.
+        `presence`, `registry` and `mailbox` are what these agree by.
         `clock` is in seconds, `wall` in milliseconds since 1970.
         """
-        if registry is not None and not settings.node:
-            # Those of one machine need different ones.
-            settings = replace(settings, node=f"{settings.node_name}-{secrets.token_hex(3)}")
         self.settings = settings
         self.hub = Hub(settings, wire, self._wake, clock=clock, wall=wall)
-        given = (sessions, directory, presence, registry, mailbox, store)
+        given = (sessions, directory, presence, registry, mailbox, log)
         self._stores = [one for one in given if one is not None]
-        self._journal = self.hub.journal = LogJournal(self.hub, store)
+        self._journal = self.hub.journal = LogJournal(self.hub, log, shared_log(log))
         self._vault: SessionVault | None = None
-        self.peers: Peers | None = None
-        """The other nodes; None where there cannot be any."""
-        if sessions is not None and registry is not None and mailbox is not None:
-            self.peers = Peers(self.hub, sessions, directory, registry, mailbox)
-            self._vault = self.hub.vault = self.peers.vault
-        elif sessions is not None:
+        if sessions is not None:
             self._vault = self.hub.vault = SessionVault(self.hub, sessions, directory)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._ending: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Turns are taken from now on, also for what was published before.
-
-        Raises `ConfigurationError` when another node has the name of this one.
-        """
+        """Turns are taken from now on, also for what was published before."""
         self._loop = asyncio.get_running_loop()
-        if self.peers is not None:
-            await self.peers.start()
         if self._vault is not None:
             await self._vault.recall()
             self._ending = self._loop.call_later(self.settings.session_ttl, self._vault.forget_unused)
@@ -92,10 +77,9 @@ class Node:
             if timer is not None:
                 timer.cancel()
         await self._journal.settle()
+        await self._journal.close()
         if self._vault is not None:
             await self._vault.settle()
-        if self.peers is not None:
-            await self.peers.stop()
         for store in self._stores:
             closed = store.close()
             if isawaitable(closed):
@@ -104,8 +88,7 @@ class Node:
     def kill(self) -> None:
         """Stops at once, as a crash would: nothing is brought to its end, saved or closed."""
         self._loop = None
-        if self.peers is not None:
-            self.peers.kill()
+        self._journal.abandon()
         for timer in (self._sweep, self._ending):
             if timer is not None:
                 timer.cancel()
@@ -127,7 +110,11 @@ class Node:
         self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
         try:
             self.hub.sweep()
-            if self.peers is not None:
-                self.peers.sweep()
+            self._journal.sweep()
         except Exception:
-            log.exception("looking after the connections failed")
+            logger.exception("looking after the connections failed")
+
+
+def shared_log(log: Log) -> SharedLog | None:
+    """The same log, if other nodes append to it, too."""
+    return cast(SharedLog, log) if hasattr(log, "follow") else None

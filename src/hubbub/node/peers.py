@@ -1,65 +1,125 @@
-"""What joins a node to the others: who they are, whose a session is, and how it goes from one to another."""
+"""The other nodes by mailbox: a topic for each log that is read here, one for all nodes, and one for this node."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+from typing import Any
 
-from hubbub.node.members import Members
-from hubbub.node.migration import Migrations
-from hubbub.node.ownership import SharedVault
-from hubbub.node.post import Post
-from hubbub.ports import Directory, Mailbox, Registry, Sessions
+import msgspec
+from msgspec import Struct
 
-if TYPE_CHECKING:
-    from hubbub.hub.hub import Hub
+from hubbub.hub.hub import Hub
+from hubbub.hub.peers import AnyNotice
+from hubbub.ports import Mailbox
+
+logger = logging.getLogger("hubbub.peers")
+
+_ALL = "hubs"
 
 
-class Peers:
-    """A node's parts that others see. `start` and `stop` once."""
+class _Letter(Struct):
+    run: str
+    notice: AnyNotice
 
-    def __init__(
-        self, hub: Hub, sessions: Sessions, directory: Directory | None, registry: Registry, mailbox: Mailbox
-    ) -> None:
-        name = hub.settings.node_name
-        self.members = Members(
-            registry,
-            name,
-            hub.run,
-            load=lambda: len(hub.connections),
-            clock=hub.clock,
-            wall=lambda: hub.wall_ms() / 1000,
-        )
+
+class _Sender(Struct):
+    run: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Letter).decode
+_decode_sender = msgspec.json.Decoder(_Sender).decode
+
+
+class MailedPeers:
+    """Implements `hubbub.hub.peers.Peers`. A topic that could not be opened is tried again."""
+
+    def __init__(self, hub: Hub, mailbox: Mailbox) -> None:
         self._hub = hub
-        self._post = Post(mailbox, name)
-        self.vault = SharedVault(hub, sessions, directory, self.members, self._post)
-        self.migrations = Migrations(hub, self.members, self._post, self.vault, timeout=hub.settings.migration_timeout)
+        self._mailbox = mailbox
+        self._topics: set[str] = set()
+        self._closed: set[str] = set()
+        """Those of them that could not be opened yet."""
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Raises `ConfigurationError` when another node that is up has the name of this one."""
-        await self.members.start()
-        await self._post.open()
+        """What is told to all, or to this node, comes from now on."""
+        for topic in (_ALL, _of_run(self._hub.run)):
+            self._topics.add(topic)
+            await self._open(topic)
 
-    async def advertise(self, url: str) -> None:
-        """Clients reach this node at `url` from now on."""
-        self.members.url = url
-        await self.members.announce()
+    def open(self, log: str) -> None:
+        """Somebody reads the log here."""
+        topic = _of_log(log)
+        if topic not in self._topics:
+            self._topics.add(topic)
+            self._start(self._open(topic))
 
-    async def drain(self, over: float) -> None:
-        """No client is sent here any more, and those that are here go to the others, as far as there are any."""
-        self.members.state = "draining"
-        await self.members.announce()
-        await self.migrations.drain(over)
-
-    async def stop(self) -> None:
-        """This node is gone."""
-        await self.members.stop()
-        self._post.close()
-
-    def kill(self) -> None:
-        """Ends without a word, as a crash would."""
-        self.members.kill()
-        self._post.close()
+    def leave(self, log: str) -> None:
+        """Nobody reads it here any more."""
+        topic = _of_log(log)
+        self._topics.discard(topic)
+        self._closed.discard(topic)
+        self._mailbox.leave(topic)
 
     def sweep(self) -> None:
-        """Once a second."""
-        self.vault.sweep(self._hub.clock())
+        """To be called about once a second."""
+        closed, self._closed = self._closed, set()
+        for topic in closed:
+            self._start(self._open(topic))
+
+    def abandon(self) -> None:
+        """Nothing is opened any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    def tell_readers(self, log: str, notice: AnyNotice) -> None:
+        self._send(_of_log(log), notice)
+
+    def tell_all(self, notice: AnyNotice) -> None:
+        self._send(_ALL, notice)
+
+    def tell_one(self, run: str, notice: AnyNotice) -> None:
+        self._send(_of_run(run), notice)
+
+    def _send(self, topic: str, notice: AnyNotice) -> None:
+        letter = _encode(_Letter(self._hub.run, notice))
+        self._hub.watch.traffic.sent(len(letter))
+        self._mailbox.send(topic, letter)
+
+    def _received(self, letter: bytes) -> None:
+        try:
+            if _decode_sender(letter).run == self._hub.run:
+                return
+            notice = _decode(letter).notice
+        except msgspec.MsgspecError as error:
+            # From a newer node, say.
+            logger.warning("a letter from another node cannot be read: %s", error)
+            return
+        self._hub.watch.traffic.received(len(letter))
+        self._hub.reception.received(notice)
+
+    async def _open(self, topic: str) -> None:
+        try:
+            opened: Any = self._mailbox.open(topic, self._received)
+            if opened is not None:
+                await opened
+        except Exception as error:
+            logger.warning("the topic %s cannot be opened now: %s", topic, error)
+            self._closed.add(topic)
+        if topic not in self._topics:
+            self._mailbox.leave(topic)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _of_log(log: str) -> str:
+    return f"log/{log}"
+
+
+def _of_run(run: str) -> str:
+    return f"hub/{run}"

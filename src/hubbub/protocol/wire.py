@@ -20,7 +20,7 @@ from hubbub.protocol.channels import Channel
 from hubbub.protocol.deflate import MIN_SIZE, compress
 from hubbub.protocol.frames import BINARY, TEXT, server_frame
 from hubbub.protocol.json_codec import JsonCodec
-from hubbub.protocol.messages import AckMessage, HistoryMessage, Message
+from hubbub.protocol.messages import AckMessage, HistoryMessage, Message, UnknownMessage
 from hubbub.protocol.protobuf_codec import ProtobufCodec
 from hubbub.protocol.versions import HIGHEST, SUPPORTED, ProtocolVersion, parse_version
 
@@ -106,7 +106,7 @@ class Wire:
         if is_json and profile.is_newest:
             return _frame(profile, b'{"offset":%d,%b' % (offset, record[1:]))
         if message is None:
-            message = self.json.decode(record)
+            message = self.decode_stored(record)
         if is_json and not self._hidden(message, profile.version):
             return _frame(profile, b'{"offset":%d,%b' % (offset, record[1:]))
         message.offset = offset
@@ -116,9 +116,18 @@ class Wire:
 
     def decode_record(self, record: bytes, offset: int) -> Message:
         """The message that a stored record holds."""
-        message = self.json.decode(record)
+        message = self.decode_stored(record)
         message.offset = offset
         return message
+
+    def decode_stored(self, record: bytes) -> Message:
+        """The message in a record, also of a type that only a newer node knows, or an older one knew."""
+        try:
+            return self.json.decode(record)
+        except BadMessage as error:
+            if error.code != "unknown_type":
+                raise
+            return msgspec.json.decode(record, type=UnknownMessage)
 
     def hide_newer(self, message: Message, version: ProtocolVersion) -> Message:
         """The message as a client of `version` may see it: without the fields that came later."""

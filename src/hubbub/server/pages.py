@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from picows import WSUpgradeRequest, WSUpgradeResponse
 
+from hubbub.protocol.asyncapi import asyncapi
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.schema import json_schema, proto_text
 
@@ -39,6 +40,10 @@ class Pages:
             "/schema.json": (
                 "application/schema+json",
                 msgspec.json.format(msgspec.json.encode(json_schema(catalog)), indent=2),
+            ),
+            "/asyncapi.json": (
+                "application/vnd.aai.asyncapi+json",
+                msgspec.json.format(msgspec.json.encode(asyncapi(catalog)), indent=2),
             ),
             "/hubbub.proto": ("text/plain; charset=utf-8", proto_text().encode()),
         }

@@ -1,5 +1,6 @@
-import { Client, HubbubError, NotConnected, OutcomeUnknown, newMessageId, sessionInTab } from "hubbub";
+import { Client, HubbubError, NotConnected, OutcomeUnknown, newMessageId } from "hubbub";
 import type { ConnectionState, Message, SystemNotice } from "hubbub";
+import { sessionInTab } from "hubbub/browser";
 import { explain } from "./explanations";
 import { Room } from "./room";
 import type { Body, Post } from "./timeline";
@@ -134,7 +135,7 @@ export class Chat {
     room.problem = undefined;
     this.changed();
     try {
-      room.joined(await this.#client.join(room.channel));
+      room.joined(await this.#client.join(room.channel, { ack: true }));
     } catch (error) {
       // Tried again as soon as there is a connection.
       if (error instanceof NotConnected || error instanceof OutcomeUnknown) return;

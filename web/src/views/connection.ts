@@ -37,8 +37,8 @@ export class ConnectionView implements View {
     const { connection } = this.chat;
     const { phase } = connection;
     set(this.element, { "data-phase": phase });
-    setText(this.#word, { idle: "Connecting", connecting: "Connecting", open: "Connected", waiting: "Reconnecting", closed: "Disconnected" }[phase]);
-    this.banner.hidden = phase === "open" || (phase === "connecting" && connection.attempt === 1);
+    setText(this.#word, { idle: "Connecting", connecting: "Connecting", open: "Connected", waiting: "Reconnecting", asleep: "Asleep", closed: "Disconnected" }[phase]);
+    this.banner.hidden = phase === "open" || phase === "asleep" || (phase === "connecting" && connection.attempt === 1);
     this.#again.hidden = phase === "connecting";
     setText(this.#again, isReplaced(connection) ? "Use it here, too" : "Try now");
     setText(this.#text, this.#sentence());
@@ -49,6 +49,7 @@ export class ConnectionView implements View {
     switch (connection.phase) {
       case "idle":
       case "open":
+      case "asleep":
         return "";
       case "connecting":
       case "waiting":

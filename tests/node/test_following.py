@@ -1,0 +1,465 @@
+"""Following a shared log: every record once, in order, whatever the subscription does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import hubbub
+from hubbub.backends.memory.log import MemoryLog
+from hubbub.backends.memory.shared import SharedMemoryLog
+from hubbub.delivery.retention import Retention, RetentionPolicy
+from hubbub.node.following import LINGER, SILENCE
+from hubbub.ports import Append, Page, Sink
+from hubbub.protocol.payloads import Position
+from hubbub.testing.loop import virtual
+from hubbub.testing.transport import RecordingTransport
+
+
+class Tap(SharedMemoryLog):
+    """Hands records on when the test says so, and counts what is asked of it."""
+
+    def __init__(self, retention: Retention | None = None) -> None:
+        clock = asyncio.get_running_loop().time
+        self.records = MemoryLog(clock=clock, retention=RetentionPolicy(retention or Retention()))
+        super().__init__(self.records)
+        self.reads = 0
+        self.follows: list[str] = []
+        self.unfollows: list[str] = []
+        self.is_away = False
+        self.is_deaf = False
+
+    async def read(self, log: str, **query: Any) -> Page:
+        self.reads += 1
+        self._require()
+        return await super().read(log, **query)
+
+    async def follow(self, log: str, sink: Sink) -> Position:
+        self._require()
+        self.follows.append(log)
+        return await super().follow(log, sink)
+
+    def unfollow(self, log: str, sink: Sink) -> None:
+        self.unfollows.append(log)
+        super().unfollow(log, sink)
+
+    async def append(self, batch: Sequence[Append]) -> Any:
+        self._require()
+        return await super().append(batch)
+
+    def wipe(self) -> None:
+        """All is lost, and another log begins under each name."""
+        self.records = self._log = MemoryLog(clock=asyncio.get_running_loop().time)
+
+    def sinks(self, log: str) -> list[Sink]:
+        return list(self._sinks.get(log, ()))
+
+    def _tell(self, log: str, epoch: str, entries: Sequence[tuple[int, bytes]]) -> None:
+        if not self.is_deaf:
+            super()._tell(log, epoch, entries)
+
+    def _require(self) -> None:
+        if self.is_away:
+            raise ConnectionError("the server is away")
+
+
+class Answering(RecordingTransport):
+    """Its peer answers pings at once."""
+
+    answer: Callable[[], None]
+
+    def ping(self, payload: bytes) -> None:
+        asyncio.get_running_loop().call_soon(self.answer)
+
+
+class Peer:
+    """A raw client of one node."""
+
+    def __init__(self, app: hubbub.Hubbub, user: str) -> None:
+        self._app = app
+        self.user = user
+        self._transport = Answering()
+        self._talk = app.server.attach(self._transport)
+        self._transport.answer = self._talk.ponged
+        self._count = 0
+        self._all: list[Any] = []
+
+    def say(self, type: str, **fields: Any) -> None:
+        self._count += 1
+        id = uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.user}/{self._count}")
+        value = {"type": type, "messageId": str(id), "timestamp": 1, "sender": self.user, **fields}
+        data = json.dumps(value)
+        self._talk.received(data, len(data))
+
+    def text(self, channel: str, content: str) -> None:
+        self.say("text", channel=channel, payload={"content": content})
+
+    async def begin(self, room: str | None = None) -> None:
+        self.say("hello", payload={"user": self.user})
+        await self.hear("welcome")
+        if room is not None:
+            self.say("command", channel=f"room:{room}", payload={"action": "join"})
+            await self.hear("ack")
+
+    def got(self, type: str = "") -> list[Any]:
+        """Everything of this type that came so far."""
+        connection = next(iter(self._app.hub.connections.values()))
+        self._all += self._transport.take(self._app.hub.wire, connection.profile)
+        return [message for message in self._all if not type or message.type == type]
+
+    def texts(self) -> list[tuple[int, str]]:
+        return [(message.offset, message.payload.content) for message in self.got("text")]
+
+    async def hear(self, type: str, count: int = 1) -> list[Any]:
+        await until(lambda: len(self.got(type)) >= count)
+        return self.got(type)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def begin(log: Tap, name: str) -> hubbub.Hubbub:
+    loop = asyncio.get_running_loop()
+    app = hubbub.Hubbub(anonymous=True, node=name, log=log, clock=loop.time)
+    await app.start(listen=False)
+    return app
+
+
+async def begin_two(log: Tap) -> tuple[Peer, Peer]:
+    """ann on one node and bob on another, in one room."""
+    ann, bob = Peer(await begin(log, "a"), "ann"), Peer(await begin(log, "b"), "bob")
+    await ann.begin("den")
+    await bob.begin("den")
+    return ann, bob
+
+
+async def appended(log: Tap, content: str) -> None:
+    """A record that a third node published."""
+    body = (
+        f'{{"type":"text","messageId":"00000000-0000-4000-8000-0000000000{content:0>2}","timestamp":1,'
+        f'"sender":"cy","channel":"room:den","payload":{{"content":"{content}"}}}}'
+    )
+    await log.append([Append("room:den", body.encode())])
+
+
+@virtual
+async def test_each_gets_everything_once_and_in_one_order() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    for number in range(20):
+        ann.text("room:den", f"ann {number}")
+        bob.text("room:den", f"bob {number}")
+        await asyncio.sleep(random.Random(number).random() * 0.01)
+    await until(lambda: len(ann.texts()) == len(bob.texts()) == 40)
+    assert ann.texts() == bob.texts()
+    assert [offset for offset, _ in ann.texts()] == list(range(1, 41))
+    assert len([ack for ack in ann.got("ack") if ack.offset]) == 20
+
+
+@virtual
+async def test_ones_own_waits_for_nothing_but_the_append() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    log.is_deaf = True
+    ann.text("room:den", "mine")
+    await until(lambda: ann.texts() == [(1, "mine")], 0.1)
+    assert bob.texts() == []
+    log.is_deaf = False
+    ann.text("room:den", "next")
+    await until(lambda: len(bob.texts()) == 2)
+    assert bob.texts() == ann.texts() == [(1, "mine"), (2, "next")]
+
+
+@virtual
+async def test_ones_own_is_not_decoded_again() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    ann.text("room:den", "1")
+    await until(lambda: len(bob.texts()) == 1)
+    own, other = (app.hub.watch.traffic for app in (ann._app, bob._app))
+    assert (own.messages_in, own.messages_out) == (0, 1)
+    assert (other.messages_in, other.messages_out) == (1, 0)
+    assert other.bytes_in == own.bytes_out > 0
+
+
+@virtual
+async def test_what_was_skipped_is_read_before_what_follows() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    log.is_deaf = True
+    await appended(log, "1")
+    await appended(log, "2")
+    log.is_deaf = False
+    await appended(log, "3")
+    await until(lambda: len(bob.texts()) == 3)
+    assert bob.texts() == ann.texts() == [(1, "1"), (2, "2"), (3, "3")]
+
+
+@virtual
+async def test_what_was_skipped_at_the_end_is_found_after_a_silence() -> None:
+    log = Tap()
+    _, bob = await begin_two(log)
+    log.is_deaf = True
+    await appended(log, "1")
+    await asyncio.sleep(SILENCE / 2)
+    assert bob.texts() == []
+    await until(lambda: bob.texts() == [(1, "1")], SILENCE + 2)
+
+
+@virtual
+async def test_after_an_interruption_the_log_is_read() -> None:
+    log = Tap()
+    _, bob = await begin_two(log)
+    log.is_deaf = True
+    await appended(log, "1")
+    for sink in log.sinks("room:den"):
+        sink.interrupted("room:den")
+    await until(lambda: bob.texts() == [(1, "1")], 0.1)
+
+
+@virtual
+async def test_what_comes_twice_is_handed_on_once() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    ann.text("room:den", "1")
+    await until(lambda: len(bob.texts()) == 1)
+    page = await log.read("room:den", limit=10)
+    for sink in log.sinks("room:den"):
+        sink.arrived("room:den", page.epoch, page.entries)
+    ann.text("room:den", "2")
+    await until(lambda: len(bob.texts()) > 1)
+    assert bob.texts() == ann.texts() == [(1, "1"), (2, "2")]
+
+
+@virtual
+async def test_a_log_begun_anew_is_told_as_a_gap() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    for number in ("1", "2", "3"):
+        await appended(log, number)
+    await until(lambda: len(bob.texts()) == 3)
+    log.wipe()
+    await appended(log, "4")
+    for peer in (ann, bob):
+        (gap,) = await peer.hear("gap")
+        assert (gap.channel, gap.payload.reason) == ("room:den", "epoch")
+        await until(lambda: len(peer.texts()) == 4)  # noqa: B023
+        assert peer.texts()[-1] == (1, "4")
+        assert gap.payload.epoch == (await log.head("room:den")).epoch
+
+
+@virtual
+async def test_a_late_record_of_the_lost_log_changes_nothing() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    await appended(log, "1")
+    old = await log.read("room:den", limit=10)
+    log.wipe()
+    await appended(log, "2")
+    await bob.hear("gap")
+    for sink in log.sinks("room:den"):
+        sink.arrived("room:den", old.epoch, [(2, old.entries[0][1])])
+    await appended(log, "3")
+    await until(lambda: len(bob.texts()) == 3)
+    assert [content for _, content in bob.texts()] == ["1", "2", "3"]
+    assert len(bob.got("gap")) == len(ann.got("gap")) == 1
+
+
+@virtual
+async def test_what_retention_took_meanwhile_is_told_as_a_gap() -> None:
+    log = Tap(Retention(messages=2))
+    ann, bob = await begin_two(log)
+    await appended(log, "1")
+    await until(lambda: len(bob.texts()) == 1)
+    log.is_deaf = True
+    for number in ("2", "3", "4"):
+        await appended(log, number)
+    log.is_deaf = False
+    await appended(log, "5")
+    for peer in (ann, bob):
+        (gap,) = await peer.hear("gap")
+        assert (gap.payload.start, gap.payload.to, gap.payload.reason) == (2, 3, "retention")
+        await until(lambda: len(peer.texts()) == 3)  # noqa: B023
+        assert peer.texts() == [(1, "1"), (4, "4"), (5, "5")]
+
+
+@virtual
+async def test_while_the_log_is_away_publishers_are_told_and_readers_stay() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    log.is_away = True
+    ann.text("room:den", "lost")
+    (refused,) = await ann.hear("error")
+    assert refused.code == "unavailable"
+    for sink in log.sinks("room:den"):
+        sink.interrupted("room:den")
+    await asyncio.sleep(30)
+    log.is_away = False
+    log.is_deaf = True
+    await appended(log, "1")
+    await until(lambda: ann.texts() == bob.texts() == [(1, "1")], 10)
+    assert len(bob._app.hub.connections) == 1
+
+
+@virtual
+async def test_a_room_cannot_be_joined_while_the_log_is_away_but_later() -> None:
+    log = Tap()
+    peer = Peer(await begin(log, "a"), "ann")
+    await peer.begin()
+    log.is_away = True
+    peer.say("command", channel="room:den", payload={"action": "join"})
+    (refused,) = await peer.hear("error")
+    assert (refused.code, refused.payload.retry_after_ms) == ("unavailable", 1000)
+    log.is_away = False
+    peer.say("command", channel="room:den", payload={"action": "join"})
+    await peer.hear("ack")
+
+
+@virtual
+async def test_a_log_is_let_go_of_when_nobody_came_back_to_it() -> None:
+    log = Tap()
+    peer = Peer(await begin(log, "a"), "ann")
+    await peer.begin("den")
+    for _ in range(3):
+        peer.say("command", channel="room:den", payload={"action": "leave"})
+        await asyncio.sleep(LINGER / 2)
+        peer.say("command", channel="room:den", payload={"action": "join"})
+        await asyncio.sleep(LINGER / 2)
+    assert log.follows.count("room:den") == 1
+    await appended(log, "1")
+    await until(lambda: peer.texts() == [(1, "1")])
+    peer.say("command", channel="room:den", payload={"action": "leave"})
+    await asyncio.sleep(LINGER + 2)
+    assert log.unfollows == ["room:den"]
+    assert log.sinks("room:den") == []
+
+
+@virtual
+async def test_an_inbox_is_followed_from_the_sessions_beginning() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    ann.text("user:bob", "hello")
+    await until(lambda: bob.texts() == [(1, "hello")])
+    ann.text("user:bob", "again")
+    await until(lambda: bob.texts() == [(1, "hello"), (2, "again")])
+    assert ann.texts() == []
+
+
+@virtual
+async def test_everyone_and_groups_on_all_nodes() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    for app in (ann._app, bob._app):
+        app.groups.create("staff", rule=lambda user: user.name == "bob")
+    await ann._app.broadcast("to all")
+    await ann._app.broadcast("to staff", groups=["staff"])
+    await until(lambda: len(bob.texts()) == 2)
+    assert [content for _, content in bob.texts()] == ["to all", "to staff"]
+    assert [content for _, content in ann.texts()] == ["to all"]
+
+
+@virtual
+async def test_the_applications_own_subscriptions_see_other_nodes_messages() -> None:
+    log = Tap()
+    here, there = await begin(log, "a"), await begin(log, "b")
+    heard: list[str] = []
+    batches: list[str] = []
+
+    async def read() -> None:
+        async for message in here.subscribe("topic:news.*"):
+            heard.append(message.payload.content)
+
+    loop = asyncio.get_running_loop()
+    third = hubbub.Hubbub(anonymous=True, node="c", log=log, clock=loop.time)
+
+    @third.batch("topic:news.*", size=2, wait=0.01)
+    def process(messages: list[Any]) -> None:
+        batches.extend(message.payload.content for message in messages)
+
+    await third.start(listen=False)
+    told: list[str] = []
+    here.listen("topic:news.a", lambda message: told.append(message.payload.content))
+    task = loop.create_task(read())
+    await asyncio.sleep(0.1)
+    for number in range(5):
+        await there.publish("topic:news.a", str(number))
+    await until(lambda: len(heard) == len(batches) == 5)
+    assert heard == batches == told == ["0", "1", "2", "3", "4"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@virtual
+async def test_a_listener_waits_for_a_log_that_is_away() -> None:
+    log = Tap()
+    here, there = await begin(log, "a"), await begin(log, "b")
+    log.is_away = True
+    told: list[str] = []
+    stop = here.listen("topic:news", lambda message: told.append(message.payload.content))
+    await asyncio.sleep(3)
+    log.is_away = False
+    await asyncio.sleep(2)
+    await there.publish("topic:news", "1")
+    await until(lambda: told == ["1"])
+    stop()
+    await there.publish("topic:news", "2")
+    await asyncio.sleep(1)
+    assert told == ["1"]
+
+
+@virtual
+async def test_a_record_that_nobody_can_read_holds_nothing_up() -> None:
+    log = Tap()
+    ann, bob = await begin_two(log)
+    await log.append([Append("room:den", b"no json")])
+    await log.append([Append("room:den", b"")])
+    await appended(log, "3")
+    await until(lambda: ann.texts() == bob.texts() == [(3, "3")])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_the_subscription_does_all_is_there_once_and_in_order(seed: int) -> None:
+    """Deliveries come late, twice or never, the server goes away and comes back, and people come and go."""
+
+    @virtual
+    async def play() -> None:
+        from hubbub.testing.backend import Line, LineLog
+
+        rng = random.Random(seed)
+        shared = Tap()
+        logs, peers = [], []
+        for name in ("a", "b", "c"):
+            line = LineLog(Line(rng, delay=0.005), shared, rng)
+            logs.append(line)
+            peer = Peer(await begin(line, name), f"u{name}")  # type: ignore[arg-type]
+            peers.append(peer)
+            await peer.begin("den")
+        for log in logs:
+            log.late, log.twice, log.skipped = rng.choice((0.0, 0.05)), rng.choice((0.0, 0.3)), rng.choice((0.0, 0.2))
+        for number in range(60):
+            rng.choice(peers).text("room:den", str(number))
+            await asyncio.sleep(rng.random() * 0.03)
+            if rng.random() < 0.05:
+                log = rng.choice(logs)
+                log.cut()
+                await asyncio.sleep(rng.random())
+                log.mend(is_silent=rng.random() < 0.3)
+        for log in logs:
+            log.late = log.twice = log.skipped = 0.0
+        await asyncio.sleep(SILENCE * 4)
+        page = await shared.read("room:den", limit=1000)
+        wanted = [offset for offset, _ in page.entries]
+        for peer in peers:
+            assert [offset for offset, _ in peer.texts()] == wanted
+        assert len(wanted) >= 30
+
+    play()
