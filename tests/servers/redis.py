@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.servers.processes import Server, free_port, require, wait_until
 
@@ -29,8 +31,13 @@ class RedisServer(Server):
 
     def ask(self, *words: Any) -> Any:
         """One command, on a connection of its own."""
-        with redis.Redis(port=self.port) as client:
+        with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
             return client.execute_command(*words)
+
+    def slots(self) -> set[int]:
+        """The slots of a cluster that this server has."""
+        own = next(line for line in self.ask("CLUSTER NODES").values() if "myself" in line["flags"])
+        return {slot for first, *last in own["slots"] for slot in range(int(first), int((last or [first])[0]) + 1)}
 
     def answers(self) -> bool:
         try:
@@ -44,14 +51,8 @@ class RedisServer(Server):
 class RedisThree:
     """A Redis Cluster of three masters without replicas."""
 
-    def __init__(self, place: Path) -> None:
-        self.servers = [
-            RedisServer(
-                place / str(number), "--cluster-enabled", "yes", "--cluster-port", str(free_port()),
-                "--cluster-node-timeout", "2000",
-            )
-            for number in range(3)
-        ]  # fmt: skip
+    def __init__(self, place: Path, *more: str) -> None:
+        self.servers = [_member(place / str(number), *more) for number in range(3)]
 
     @property
     def url(self) -> str:
@@ -70,9 +71,27 @@ class RedisThree:
         for server in self.servers:
             wait_until(lambda server=server: _is_whole(server))  # type: ignore[misc]
 
+    def move(self, slot: int, source: RedisServer, target: RedisServer) -> None:
+        """Moves a slot with its keys from one server to another."""
+        names = {server: server.ask("CLUSTER MYID").decode() for server in (source, target)}
+        target.ask("CLUSTER SETSLOT", slot, "IMPORTING", names[source])
+        source.ask("CLUSTER SETSLOT", slot, "MIGRATING", names[target])
+        keys = source.ask("CLUSTER GETKEYSINSLOT", slot, 1000)
+        if keys:
+            source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        for server in (target, source, *self.servers):
+            server.ask("CLUSTER SETSLOT", slot, "NODE", names[target])
+
     def kill(self) -> None:
         for server in self.servers:
             server.kill()
+
+
+def _member(place: Path, *more: str) -> RedisServer:
+    bus = str(free_port())
+    # The others go on without one that is down.
+    options = ("--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no")
+    return RedisServer(place, "--cluster-enabled", "yes", "--cluster-port", bus, *options, *more)
 
 
 def _is_whole(server: RedisServer) -> bool:

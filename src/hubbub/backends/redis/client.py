@@ -56,7 +56,8 @@ class RedisClient:
         self._options: dict[str, Any] = {
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout,
-            "protocol": 3,
+            # The third makes the driver trust connections that the server closed.
+            "protocol": 2,
             # Whoever calls knows whether a repeat is harmless; here nothing is repeated whose outcome is unknown.
             "retry": Retry(NoBackoff(), 0),
         }
@@ -138,12 +139,17 @@ class RedisClient:
         return "", pool.connection_class(**pool.connection_kwargs)
 
     async def refresh(self) -> None:
-        """Asks the cluster anew which server has which slot."""
-        if isinstance(self._redis, RedisCluster):
-            try:
-                await self._redis.nodes_manager.initialize()
-            except (RedisError, OSError) as error:
-                raise ConnectionError(str(error)) from None
+        """A server was away: what is connected to it is of no use, and the cluster may have put others in its place."""
+        redis = self._connected()
+        try:
+            if isinstance(redis, RedisCluster):
+                for node in redis.get_nodes():
+                    await node.disconnect_free_connections()
+                await redis.nodes_manager.initialize()
+            else:
+                await redis.connection_pool.disconnect(inuse_connections=False)
+        except (RedisError, OSError) as error:
+            raise ConnectionError(str(error)) from None
 
     async def _execute(self, calls: Sequence[Call]) -> list[Any]:
         return await self._run(

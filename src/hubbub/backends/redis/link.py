@@ -138,7 +138,7 @@ class Link:
                 socket.abort(f"nothing heard for {self._silence:g} s")
 
     async def _look_anew(self) -> None:
-        """In a cluster the channels may be at another server by now."""
+        """What was connected goes, and in a cluster the channels may be at another server by now."""
         try:
             await self._client.refresh()
             self._move(list(self._channels))

@@ -23,10 +23,11 @@ class RedisSessions:
         self._calls = Calls(client)
         self._keys = (names.common("sessions"),)
         self._wall = wall
+        self._now = wall or time.time
 
     def save(self, record: SessionRecord) -> Awaitable[bool]:
         # How long it lives, not until when: the server's clock may differ.
-        left = int((record.expires - (self._wall or time.time)()) * 1000)
+        left = int((record.expires - self._now()) * 1000)
         saved = self._call(
             "session_save",
             record.digest,

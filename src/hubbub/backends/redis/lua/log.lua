@@ -23,7 +23,7 @@ end
 
 -- The log as it stands; one that is not there is begun, in a new epoch.
 local function open(keys, now, candidate, age)
-  local meta = redis.call('HMGET', keys[1], 'e', 'h', 'n', 'b', 'o', 'l', 'x')
+  local meta = redis.call('HMGET', keys[1], 'e', 'h', 'b', 'o', 'l', 'x')
   if not meta[1] then
     redis.call('UNLINK', keys[2])
     redis.call('HSET', keys[1], 'e', candidate, 'h', 0)
@@ -31,30 +31,28 @@ local function open(keys, now, candidate, age)
     return {epoch = candidate, head = 0, count = 0, bytes = 0}
   end
   local log = {
-    epoch = meta[1], head = tonumber(meta[2]), count = tonumber(meta[3] or 0), bytes = tonumber(meta[4] or 0),
-    oldest = tonumber(meta[5] or 0), last = tonumber(meta[6] or 0), refreshed = tonumber(meta[7] or nil)
+    epoch = meta[1], head = tonumber(meta[2]), count = redis.call('XLEN', keys[2]), bytes = tonumber(meta[3] or 0),
+    oldest = tonumber(meta[4] or 0), last = tonumber(meta[5] or 0), refreshed = tonumber(meta[6] or nil)
   }
   if log.count > 0 and log.last <= now - age then
     redis.call('UNLINK', keys[2])
-    log.count, log.bytes, log.changed = 0, 0, true
+    log.count = 0
+  end
+  if log.count == 0 then
+    log.bytes = 0
   end
   return log
 end
 
 local function save(keys, log)
-  redis.call('HSET', keys[1], 'h', log.head, 'n', log.count, 'b', log.bytes, 'o', log.oldest or 0, 'l', log.last or 0,
+  redis.call('HSET', keys[1], 'h', log.head, 'b', log.bytes, 'o', log.oldest or 0, 'l', log.last or 0,
     'x', log.refreshed or 0)
 end
 
 -- Drops the oldest records until what is kept is within the retention. The newest is only ever too old.
 local function trim(keys, log, now, messages, size, age)
-  log.changed = true
   while log.count > 0 do
     local entries = redis.call('XRANGE', keys[2], '-', '+', 'COUNT', 64)
-    if #entries == 0 then
-      log.count, log.bytes = 0, 0
-      return
-    end
     local dropped, kept
     for _, entry in ipairs(entries) do
       local offset, at = string.match(entry[1], '(%d+)-(%d+)')
@@ -157,8 +155,6 @@ local function read(keys, args)
   local log = open(keys, now, args[2], age)
   if log.count > 0 and log.oldest <= now - age then
     trim(keys, log, now, math.huge, math.huge, age)
-  end
-  if log.changed then
     save(keys, log)
   end
   local from = string.format('%.0f', args[4] + 1)

@@ -1,0 +1,82 @@
+"""A Redis Cluster that loses a server, or moves a slot to another one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis.crc import key_slot
+
+from hubbub.ports import Append, Appended
+from hubbub.testing.mailbox_contract import Letters
+from hubbub.testing.shared_log_contract import Recorder
+from tests.backends.redis.conftest import Backends
+from tests.backends.redis.test_faults import DURABLE, append, appended_in_the_end, records
+from tests.servers.redis import RedisServer, RedisThree
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[RedisThree]:
+    """A cluster that a test may do anything to."""
+    cluster = RedisThree(tmp_path / "cluster", *DURABLE)
+    cluster.start()
+    yield cluster
+    cluster.kill()
+
+
+def server_of(three: RedisThree, key: str) -> RedisServer:
+    """The server that has a key now."""
+    slot = key_slot(key.encode())
+    return next(server for server in three.servers if slot in server.slots())
+
+
+async def test_a_server_that_restarts_loses_nothing_and_the_others_go_on(three: RedisThree, backends: Backends) -> None:
+    one, two = await backends.make(three.url), await backends.make(three.url)
+    ear = Recorder()
+    names = [f"room:{number}" for number in range(30)]
+    homes = {name: server_of(three, one.log._names.log(name)[0]) for name in names}
+    assert len(set(homes.values())) == 3
+    for name in names:
+        await one.log.follow(name, ear)
+    results = await append(two, *(Append(name, b"1", "s", name) for name in names))
+    killed = three.servers[1]
+    killed.kill()
+    unhurt = [name for name in names if homes[name] is not killed]
+    for name in unhurt:
+        await append(two, Append(name, b"2", "s", f"2 {name}"))
+        await ear.until(name, b"2")
+    hurt = [name for name in names if homes[name] is killed]
+    with pytest.raises(OSError):
+        await two.log.append([Append(hurt[0], b"2", "s", f"2 {hurt[0]}")])
+    killed.start()
+    for name in hurt:
+        result = await appended_in_the_end(two, Append(name, b"2", "s", f"2 {name}"))
+        assert result == Appended(results[names.index(name)].epoch, 2, result.repeated)
+    await ear.changes.until(lambda: set(hurt) <= set(ear.interrupted_logs))
+    assert not set(unhurt) & set(ear.interrupted_logs)
+    for name in hurt:
+        await append(two, Append(name, b"3"))
+        await ear.until(name, b"3")
+        assert await records(one, name) == [b"1", b"2", b"3"]
+
+
+async def test_a_slot_that_moves_takes_its_log_and_its_followers_along(three: RedisThree, backends: Backends) -> None:
+    one, two = await backends.make(three.url), await backends.make(three.url)
+    ear, letters = Recorder(), Letters()
+    for name in ("a", "b"):
+        await one.log.follow(name, ear)
+    await one.mailbox.open("nodes", letters.receive)
+    (first,) = await append(two, Append("a", b"1", "s", "1"))
+    key = one.log._names.log("a")[0]
+    before = server_of(three, key)
+    after = next(server for server in three.servers if server is not before)
+    three.move(key_slot(key.encode()), before, after)
+    assert await appended_in_the_end(two, Append("a", b"1", "s", "1")) == Appended(first.epoch, 1, True)
+    await ear.changes.until(lambda: "a" in ear.interrupted_logs)
+    await append(two, Append("a", b"2"), Append("b", b"x"))
+    await ear.until("a", b"2")
+    await ear.until("b", b"x")
+    assert await records(one) == [b"1", b"2"]
+    two.mailbox.send("nodes", b"still")
+    await letters.until(b"still")
