@@ -114,6 +114,52 @@ async def test_a_server_that_lost_everything_is_a_new_epoch(server: RedisServer,
     await ear.changes.until(lambda: result.epoch in ear.epochs)
 
 
+@pytest.mark.parametrize("how", ["everysec", "snapshot"])
+async def test_a_server_that_may_have_lost_something_is_a_new_epoch_of_what_it_has(
+    tmp_path: Path, backends: Backends, how: str
+) -> None:
+    keeping = ("--appendonly", "yes", "--appendfsync", "everysec") if how == "everysec" else ()
+    server = RedisServer(tmp_path / "redis", *keeping)
+    server.start()
+    try:
+        backend = await backends.make(server.url)
+        (first,) = await append(backend, Append("a", b"1", "s", "1"))
+        if how == "snapshot":
+            server.ask("SAVE")
+        await append(backend, Append("a", b"2", "s", "2"))
+        server.kill()
+        server.start()
+        again = await appended_in_the_end(backend, Append("a", b"1", "s", "1"))
+        assert again.epoch != first.epoch
+        assert (again.offset, again.repeated) == (1, True), "what it has is known, a repeat too"
+        assert await records(backend) == ([b"1", b"2"] if how == "everysec" else [b"1"])
+        (last,) = await append(backend, Append("a", b"2", "s", "2"))
+        assert last == Appended(again.epoch, 2, how == "everysec")
+        assert await records(backend) == [b"1", b"2"]
+    finally:
+        server.kill()
+
+
+async def test_a_replica_that_takes_over_is_a_new_epoch_of_what_it_has(tmp_path: Path, backends: Backends) -> None:
+    master, replica = (RedisServer(tmp_path / name, *DURABLE) for name in ("master", "replica"))
+    master.start()
+    replica.start("--replicaof", "127.0.0.1", str(master.port))
+    try:
+        before = await backends.make(master.url)
+        (first,) = await append(before, Append("a", b"1", "s", "1"))
+        assert master.ask("WAIT", 1, 5000) == 1
+        master.kill()
+        replica.ask("REPLICAOF NO ONE")
+        after = await backends.make(replica.url)
+        (again,) = await append(after, Append("a", b"1", "s", "1"))
+        assert (again.epoch != first.epoch, again.offset, again.repeated) == (True, 1, True)
+        (second,) = await append(after, Append("a", b"2"))
+        assert (second.epoch, second.offset) == (again.epoch, 2)
+    finally:
+        master.kill()
+        replica.kill()
+
+
 async def test_functions_that_were_flushed_are_loaded_again(server: RedisServer, backends: Backends) -> None:
     one, two = await backends.make(server.url), await backends.make(server.url)
     await append(one, Append("a", b"1"))

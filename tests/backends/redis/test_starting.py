@@ -105,7 +105,7 @@ async def test_a_server_that_may_drop_logs_is_warned_of(
     try:
         await backends.make(server.url)
         assert "set noeviction" in caplog.text
-        assert "keeps nothing over a restart" in caplog.text
+        assert "a restart is a new epoch" in caplog.text
     finally:
         server.kill()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -61,6 +62,8 @@ class RedisClient:
             # Whoever calls knows whether a repeat is harmless; here nothing is repeated whose outcome is unknown.
             "retry": Retry(NoBackoff(), 0),
         }
+        self.durable = False
+        """Whether what the server answered for is there after a restart, too: `appendfsync always`."""
         self._redis: Redis | RedisCluster | None = None
         self._loading = asyncio.Lock()
 
@@ -150,6 +153,9 @@ class RedisClient:
                 await redis.connection_pool.disconnect(inuse_connections=False)
         except (RedisError, OSError) as error:
             raise ConnectionError(str(error)) from None
+        # While one of several is away it is what it was.
+        with contextlib.suppress(RedisError, OSError):
+            self.durable = await _is_durable(redis)
 
     async def _execute(self, calls: Sequence[Call]) -> list[Any]:
         return await self._run(
@@ -179,10 +185,11 @@ class RedisClient:
                 redis = RedisCluster.from_url(self.url, **self._options)
                 await redis.initialize()
             await _load(redis)
+            self.durable = await _is_durable(redis)
         except BaseException:
             await redis.aclose()
             raise
-        _warn(facts, self.shown)
+        _warn(facts, self.durable, self.shown)
         return redis
 
     async def _load_anew(self) -> None:
@@ -214,13 +221,26 @@ async def _load(redis: Redis | RedisCluster) -> None:
             raise
 
 
-def _warn(facts: dict[str, Any], shown: str) -> None:
+async def _is_durable(redis: Redis | RedisCluster) -> bool:
+    """Whether every server waits for its disk before it answers. One that does not tell is taken not to."""
+    try:
+        found: list[Any]
+        if isinstance(redis, RedisCluster):
+            found = list((await redis.config_get("append*", target_nodes=RedisCluster.PRIMARIES)).values())
+        else:
+            found = [await redis.config_get("append*")]
+    except ResponseError:
+        return False
+    return all(one.get("appendonly") == "yes" and one.get("appendfsync") == "always" for one in found)
+
+
+def _warn(facts: dict[str, Any], durable: bool, shown: str) -> None:
     """Tells of a server that may lose what it was given."""
     policy = facts.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         log.warning("%s may drop logs when its memory is full (maxmemory-policy %s): set noeviction", shown, policy)
-    if not facts.get("aof_enabled"):
-        log.info("%s keeps nothing over a restart (appendonly no): every loss is told as a gap", shown)
+    if not durable:
+        log.info("%s may lose what it answered for (appendfsync is not always): a restart is a new epoch", shown)
 
 
 def _is_missing(answer: object) -> bool:

@@ -72,11 +72,11 @@ class RedisLog:
     ) -> Awaitable[Page]:
         age = int(self._retention.of(log).age * 1000)
         until = "" if before is None else before
-        args = (self._now(), _epoch(), age, after, until, limit, int(newest))
+        args = (*self._opening(), age, after, until, limit, int(newest))
         return answered(self._calls.call("read", self._names.log(log), *args), _page)
 
     def head(self, log: str) -> Awaitable[Position]:
-        return answered(self._calls.call("head", self._names.log(log), _epoch()), _position)
+        return answered(self._calls.call("head", self._names.log(log), *self._opening()), _position)
 
     async def follow(self, log: str, sink: Sink) -> Position:
         followed = self._followed.get(log)
@@ -115,8 +115,7 @@ class RedisLog:
     def _append(self, name: str, items: Sequence[Append]) -> Awaitable[Any]:
         retention = self._retention.of(name)
         args: list[str | bytes | int | float] = [
-            self._now(),
-            _epoch(),
+            *self._opening(),
             retention.messages,
             retention.size,
             int(retention.age * 1000),
@@ -142,8 +141,10 @@ class RedisLog:
     def _channel(self, name: str) -> str:
         return self._names.live(name, self._client.database)
 
-    def _now(self) -> str | int:
-        return "" if self._clock is None else int(self._clock() * 1000)
+    def _opening(self) -> tuple[str | int, str, int]:
+        """The time of a test, a name for the epoch that may begin, and whether the server is durable."""
+        now = "" if self._clock is None else int(self._clock() * 1000)
+        return now, secrets.token_hex(6), int(self._client.durable)
 
 
 class _Followed:
@@ -206,11 +207,6 @@ def _result(epoch: str, said: int | bytes) -> Appended | Refused:
     if isinstance(said, bytes):
         return Refused("conflict", f"the log is at {said.decode()}")
     return Appended(epoch, said) if said > 0 else Appended(epoch, -said, True)
-
-
-def _epoch() -> str:
-    """A name for the log's life, should this call be what begins it."""
-    return secrets.token_hex(6)
 
 
 def _ignore(answer: Any) -> None:

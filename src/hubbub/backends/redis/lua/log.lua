@@ -21,19 +21,49 @@ local function base_of(meta)
   return string.sub(meta, 1, -3)
 end
 
--- The log as it stands; one that is not there is begun, in a new epoch.
-local function open(keys, now, candidate, age)
-  local meta = redis.call('HMGET', keys[1], 'e', 'h', 'b', 'o', 'l', 'x')
+-- The process of the server that this is: another one may have been restored from less than was answered for.
+local process
+local function process_id()
+  process = process or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  return process
+end
+
+-- Whether this server was a replica when another one gave out the offsets.
+local function was_promoted()
+  return not string.find(redis.call('INFO', 'replication'), 'master_replid2:0+%s')
+end
+
+-- Sets what the log is called by whoever has a position in it.
+local function name_epoch(keys, log, epoch)
+  log.epoch = epoch
+  redis.call('HSET', keys[1], 'e', epoch, 'p', process_id())
+end
+
+-- The log as it stands; one that is not there is begun, in a new epoch. ARGV: now, candidate for an epoch, whether the
+-- server keeps everything that it answered for, over a restart too. Where it does not, another process is another epoch:
+-- what is there goes on, but records may be missing at its end, and their offsets are given out again.
+local function open(keys, now, args, age)
+  local meta = redis.call('HMGET', keys[1], 'e', 'h', 'b', 'o', 'l', 'x', 'p', 'd', 'w')
   if not meta[1] then
     redis.call('UNLINK', keys[2])
-    redis.call('HSET', keys[1], 'e', candidate, 'h', 0)
+    local log = {head = 0, count = 0, bytes = 0, windows = args[2]}
+    name_epoch(keys, log, args[2])
+    redis.call('HSET', keys[1], 'h', 0, 'd', args[3], 'w', args[2])
     redis.call('PEXPIRE', keys[1], EMPTY)
-    return {epoch = candidate, head = 0, count = 0, bytes = 0}
+    return log
   end
   local log = {
     epoch = meta[1], head = tonumber(meta[2]), count = redis.call('XLEN', keys[2]), bytes = tonumber(meta[3] or 0),
-    oldest = tonumber(meta[4] or 0), last = tonumber(meta[5] or 0), refreshed = tonumber(meta[6] or nil)
+    oldest = tonumber(meta[4] or 0), last = tonumber(meta[5] or 0), refreshed = tonumber(meta[6] or nil),
+    windows = meta[9]
   }
+  if meta[7] ~= process_id() then
+    local is_whole = meta[8] == '1' and args[3] == '1' and not was_promoted()
+    name_epoch(keys, log, is_whole and log.epoch or args[2])
+  end
+  if meta[8] ~= args[3] then
+    redis.call('HSET', keys[1], 'd', args[3])
+  end
   if log.count > 0 and log.last <= now - age then
     redis.call('UNLINK', keys[2])
     log.count = 0
@@ -75,7 +105,7 @@ end
 
 -- Where a session's message ids are: two generations, so that the oldest go without an order being kept.
 local function window_of(keys, log, session, most)
-  local window = {new = base_of(keys[1]) .. ':d:' .. log.epoch .. ':' .. session}
+  local window = {new = base_of(keys[1]) .. ':d:' .. log.windows .. ':' .. session}
   window.old = window.new .. ':o'
   if redis.call('HLEN', window.new) >= most then
     redis.call('RENAME', window.new, window.old)
@@ -84,23 +114,22 @@ local function window_of(keys, log, session, most)
   return window
 end
 
--- ARGV: now, candidate for an epoch, messages, bytes, milliseconds to keep, milliseconds and count of message ids,
--- channel; then for each record: the record, session, message id, expected offset (each may be empty).
+-- ARGV: as of `open`, then messages, bytes, milliseconds to keep, milliseconds and count of message ids, channel; then for each record: the record, session, message id, expected offset (each may be empty).
 -- Answers the epoch, then for each record its offset, the negative one of the first when it is a repeat, or as a string
 -- the head that was not as expected.
 local function append(keys, args)
   local now = clock(args[1])
-  local messages, size, age = tonumber(args[3]), tonumber(args[4]), tonumber(args[5])
-  local log = open(keys, now, args[2], age)
+  local messages, size, age = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
+  local log = open(keys, now, args, age)
   local was_empty, first = log.count == 0, log.head + 1
   local answers, records, sizes, windows = {log.epoch}, {}, {}, {}
-  for i = 9, #args, 4 do
+  for i = 10, #args, 4 do
     local record, session, id, expected = args[i], args[i + 1], args[i + 2], args[i + 3]
     local window, known
     if session ~= '' then
       window = windows[session]
       if not window then
-        window = window_of(keys, log, session, tonumber(args[7]))
+        window = window_of(keys, log, session, tonumber(args[8]))
         windows[session] = window
       end
       known = redis.call('HGET', window.new, id) or (window.has_old and redis.call('HGET', window.old, id))
@@ -123,7 +152,7 @@ local function append(keys, args)
   end
   for _, window in pairs(windows) do
     if window.used then
-      redis.call('PEXPIRE', window.new, args[6])
+      redis.call('PEXPIRE', window.new, args[7])
     end
   end
   if #records == 0 then
@@ -143,25 +172,25 @@ local function append(keys, args)
     log.refreshed = now
   end
   save(keys, log)
-  redis.call('SPUBLISH', args[8], table.concat({'1', log.epoch, first, table.concat(sizes, ',')}, ':') .. '\n'
+  redis.call('SPUBLISH', args[9], table.concat({'1', log.epoch, first, table.concat(sizes, ',')}, ':') .. '\n'
     .. table.concat(records))
   return answers
 end
 
--- ARGV: now, candidate for an epoch, milliseconds to keep, after, before or nothing, limit, whether the newest.
+-- ARGV: as of `open`, then milliseconds to keep, after, before or nothing, limit, whether the newest.
 -- Answers epoch, oldest offset, head, whether complete, then offset and record of each.
 local function read(keys, args)
-  local now, age, limit = clock(args[1]), tonumber(args[3]), tonumber(args[6])
-  local log = open(keys, now, args[2], age)
+  local now, age, limit = clock(args[1]), tonumber(args[4]), tonumber(args[7])
+  local log = open(keys, now, args, age)
   if log.count > 0 and log.oldest <= now - age then
     trim(keys, log, now, math.huge, math.huge, age)
     save(keys, log)
   end
-  local from = string.format('%.0f', args[4] + 1)
-  local to = args[5] == '' and '+' or string.format('%.0f', args[5] - 1)
-  local entries = {}
-  if log.count > 0 and (args[5] == '' or tonumber(args[5]) > 0) then
-    if args[7] == '1' then
+  local from = string.format('%.0f', args[5] + 1)
+  local to = args[6] == '' and '+' or string.format('%.0f', args[6] - 1)
+  local entries, is_backward = {}, args[8] == '1'
+  if log.count > 0 and (args[6] == '' or tonumber(args[6]) > 0) then
+    if is_backward then
       entries = redis.call('XREVRANGE', keys[2], to, from, 'COUNT', limit + 1)
     else
       entries = redis.call('XRANGE', keys[2], from, to, 'COUNT', limit + 1)
@@ -173,16 +202,16 @@ local function read(keys, args)
   end
   local answers = {log.epoch, log.head - log.count + 1, log.head, complete and 1 or 0}
   for i = 1, #entries do
-    local entry = entries[args[7] == '1' and #entries + 1 - i or i]
+    local entry = entries[is_backward and #entries + 1 - i or i]
     answers[#answers + 1] = tonumber(string.match(entry[1], '%d+'))
     answers[#answers + 1] = entry[2][2]
   end
   return answers
 end
 
--- ARGV: candidate for an epoch. Answers epoch and head.
+-- ARGV: as of `open`. Answers epoch and head.
 local function head(keys, args)
-  local log = open(keys, 0, args[1], math.huge)
+  local log = open(keys, 0, args, math.huge)
   if log.head == 0 then
     redis.call('PEXPIRE', keys[1], EMPTY)
   end
@@ -191,9 +220,9 @@ end
 
 -- ARGV: the session whose message ids are of no more use.
 local function forget(keys, args)
-  local epoch = redis.call('HGET', keys[1], 'e')
-  if epoch then
-    local window = base_of(keys[1]) .. ':d:' .. epoch .. ':' .. args[1]
+  local windows = redis.call('HGET', keys[1], 'w')
+  if windows then
+    local window = base_of(keys[1]) .. ':d:' .. windows .. ':' .. args[1]
     redis.call('UNLINK', window, window .. ':o')
   end
   return 0
