@@ -15,14 +15,22 @@ from hubbub.backends.memory.sessions import MemorySessions
 from hubbub.backends.sqlite.log import SqliteLog
 from hubbub.config import Settings, hide_password
 
+KINDS = ("log", "sessions", "directory", "presence", "registry", "mailbox")
+
+
+class Store(str):
+    """A store that is no more than its name."""
+
+    def close(self) -> None: ...
+
 
 class Everything:
-    """A backend that says what was asked of it; each store is a name."""
+    """A backend that says what was asked of it."""
 
     def __init__(self, url: str, setting: str) -> None:
         self.url, self.setting, self.calls = url, setting, list[str]()
-        self.log, self.sessions, self.directory = f"log {url}", f"sessions {url}", f"directory {url}"
-        self.presence, self.registry, self.mailbox = f"presence {url}", f"registry {url}", f"mailbox {url}"
+        for kind in KINDS:
+            setattr(self, kind, Store(f"{kind} {url}"))
 
     async def connect(self) -> None:
         self.calls.append("connect")
@@ -59,8 +67,7 @@ def test_by_default_everything_is_in_memory() -> None:
 
 def test_a_backend_is_everything(opened: list[Everything]) -> None:
     stores = opening(backend="redis://a")
-    kinds = ("log", "sessions", "directory", "presence", "registry", "mailbox")
-    assert stores[:6] == tuple(f"{kind} redis://a" for kind in kinds)
+    assert stores[:6] == tuple(f"{kind} redis://a" for kind in KINDS)
     assert [(one.url, one.setting) for one in opened] == [("redis://a", "backend")]
 
 
