@@ -3,9 +3,11 @@
 import hubbub
 
 NAMES = """
-BadMessage Catalog Client ClientOptions Command ConfigurationError Conflict ConnectionClosed ConnectionState Context
+BadMessage Catalog ChannelHandler Client ClientOptions Command ConfigurationError Conflict ConnectionClosed
+ConnectionState Context
 Data Denied File Hubbub HubbubError Image InternalError JwtSettings Listener Message MessagesMissed OutcomeUnknown
-Position ProtocolError RoomSettings Settings Subscription Text Transfer TryLater Upgrade User connect load_settings
+Participant Position ProtocolError RoomSettings Settings Subscription Text Transfer TryLater Upgrade User connect
+load_settings
 """.split()
 
 

@@ -23,6 +23,7 @@ from hubbub.errors import (
     ProtocolError,
     TryLater,
 )
+from hubbub.hub.kinds import ChannelHandler, Participant
 from hubbub.hub.users import User
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import Message
@@ -32,6 +33,7 @@ from hubbub.server.gate import Upgrade
 __all__ = [
     "BadMessage",
     "Catalog",
+    "ChannelHandler",
     "Client",
     "ClientOptions",
     "Command",
@@ -52,6 +54,7 @@ __all__ = [
     "Message",
     "MessagesMissed",
     "OutcomeUnknown",
+    "Participant",
     "Position",
     "ProtocolError",
     "RoomSettings",

@@ -12,6 +12,7 @@ import hubbub
 from hubbub.app.stores import OPENERS, open_stores
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.sessions import MemorySessions
+from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.backends.sqlite.log import SqliteLog
 from hubbub.config import Settings, hide_password
 
@@ -62,7 +63,9 @@ def opening(**settings: Any) -> Any:
 def test_by_default_everything_is_in_memory() -> None:
     stores = opening()
     assert isinstance(stores.log, MemoryLog)
-    assert stores[1:] == (None, None, None, None, None, ())
+    assert stores[1:6] == (None, None, None, None, None)
+    assert isinstance(stores.snapshots, MemorySnapshots)
+    assert stores.backends == ()
 
 
 def test_a_backend_is_everything(opened: list[Everything]) -> None:

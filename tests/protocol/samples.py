@@ -161,5 +161,66 @@ SAMPLES: dict[str, Json] = {
             "reason": "",
             "payload": {"number": 130, "retry_after_ms": 100},
         },
+        {
+            "type": "join",
+            "messageId": UUID,
+            "channel": "doc:a",
+            "documentId": "a",
+            "clientId": "0a",
+            "payload": {"position": _POSITION},
+        },
+        {
+            "type": "joined",
+            "channel": "doc:a",
+            "documentId": "a",
+            "clientId": "0a",
+            "payload": {"recovered": True, **_POSITION, "seq": 3},
+        },
+        {
+            "type": "init",
+            "channel": "doc:a",
+            "payload": {
+                "document": {"content": "a\nb", "revision": 7, "epoch": "e1", "transform": "codemirror-changeset/1"},
+                "cursors": [
+                    {
+                        "clientId": "0b",
+                        "user": "bob",
+                        "cursor": {"anchor": 0, "head": 2},
+                        "revision": 7,
+                        "name": "Bob",
+                        "colour": "#a00",
+                    }
+                ],
+            },
+        },
+        {
+            "type": "operation",
+            "messageId": UUID,
+            "channel": "doc:a",
+            "payload": {"operation": [1, [2], [0, "x", ""], 3], "revision": 7, "seq": 1},
+        },
+        {
+            "type": "operations",
+            "channel": "doc:a",
+            "payload": {
+                "operations": [
+                    {
+                        "revision": 8,
+                        "clientId": "0b",
+                        "seq": 1,
+                        "operation": [[0, "x"]],
+                        "user": "bob",
+                        "timestamp": NOW,
+                    },
+                    {"revision": 9, "clientId": "0a", "seq": 4},
+                ]
+            },
+        },
+        {
+            "type": "cursor",
+            "channel": "doc:a",
+            "clientId": "0b",
+            "payload": {"cursor": {"anchor": 1, "head": 1}, "revision": 9, "name": "Bob", "colour": "#a00"},
+        },
     )
 }

@@ -122,7 +122,7 @@ def test_unknown_fields_are_ignored() -> None:
     assert WIRE.json.decode(json.dumps(more)) == WIRE.json.decode(json.dumps(sample))
 
 
-@pytest.mark.parametrize("name", ["never.heard", "", "TEXT", "join", "x" * 100_000, "\x00"])
+@pytest.mark.parametrize("name", ["never.heard", "", "TEXT", "joins", "x" * 100_000, "\x00"])
 def test_unknown_types(name: str) -> None:
     error = refused(json.dumps(envelope(name)))
     assert (error.code, error.field, error.message_id) == ("unknown_type", "type", UUID)

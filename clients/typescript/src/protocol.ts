@@ -182,12 +182,15 @@ export interface GapPayload {
   reason: string;
 }
 
+/** `at` asks for a document as it was at that revision; the answer has its `content`. */
 export interface HistoryPayload {
   after?: number;
   before?: number;
   limit?: number;
   epoch?: string;
   complete?: boolean;
+  at?: number;
+  content?: string;
 }
 
 /** An event (`event`, `user`, `count`), or the answer to a query (`count`, `members`). */
@@ -209,11 +212,86 @@ export interface ErrorPayload {
   retry_after_ms?: number;
 }
 
+/** What a join of a document says: where its author was, who has what comes next sent and no `init`. */
+export interface JoinPayload {
+  position?: Position;
+}
+
+/**
+ * How an opened document goes on: `recovered` says that all after the position that was given follows, without
+ * an `init`. `seq` is the last operation that the document has of this author, 0 for none.
+ */
+export interface JoinedPayload {
+  recovered: boolean;
+  epoch: string;
+  offset: number;
+  seq: number;
+}
+
+export interface InitPayload {
+  document: DocumentState;
+  cursors: PlacedCursor[];
+}
+
+/** A document as it is. `transform` names the algebra of its operations. */
+export interface DocumentState {
+  content: string;
+  revision: number;
+  epoch: string;
+  transform: string;
+}
+
+/** Somebody's cursor in an `init`. */
+export interface PlacedCursor {
+  clientId: string;
+  user: string;
+  cursor: Selection;
+  revision: number;
+  name?: string;
+  colour?: string;
+}
+
+/** What is selected, in UTF-16 units; `head` is the end that moves. Where both are one it is a caret. */
+export interface Selection {
+  anchor: number;
+  head: number;
+}
+
+/** An author's next operation, made at `revision` of an epoch. Sent again it has the same `seq`. */
+export interface OperationPayload {
+  operation: (number | (number | string)[])[];
+  revision: number;
+  seq: number;
+  epoch?: string;
+}
+
+export interface OperationsPayload {
+  operations: Entry[];
+}
+
+/** An operation in a document's log. Without `operation` it acknowledges the receiver's own. */
+export interface Entry {
+  revision: number;
+  clientId: string;
+  seq: number;
+  operation?: (number | (number | string)[])[];
+  user?: string;
+  timestamp?: number;
+}
+
+/** Where somebody is in the document as it was at `revision`; null says that they have left. */
+export interface CursorPayload {
+  cursor: Selection | null;
+  revision?: number;
+  name?: string;
+  colour?: string;
+}
+
 /** What every message may have, in both directions. */
 export interface Envelope {
   messageId?: string;
   timestamp?: number;
-  type: "text" | "image" | "file" | "command" | "data" | "hello" | "welcome" | "restore_session" | "session_restored" | "refresh" | "ping" | "pong" | "migrate" | "subscribe" | "unsubscribe" | "subscribed" | "unsubscribed" | "ack" | "position" | "gap" | "history" | "presence" | "system" | "error";
+  type: "text" | "image" | "file" | "command" | "data" | "hello" | "welcome" | "restore_session" | "session_restored" | "refresh" | "ping" | "pong" | "migrate" | "subscribe" | "unsubscribe" | "subscribed" | "unsubscribed" | "ack" | "position" | "gap" | "history" | "presence" | "system" | "error" | "join" | "joined" | "init" | "operation" | "operations" | "cursor";
   sender?: string;
   channel?: string;
   offset?: number;
@@ -367,6 +445,42 @@ export interface ErrorMessage extends Omit<Envelope, "code" | "payload" | "reaso
   reason: string;
 }
 
+export interface JoinMessage extends Omit<Envelope, "clientId" | "documentId" | "payload" | "type"> {
+  type: "join";
+  payload?: JoinPayload;
+  documentId?: string;
+  clientId?: string;
+}
+
+export interface JoinedMessage extends Omit<Envelope, "clientId" | "documentId" | "payload" | "type"> {
+  type: "joined";
+  payload: JoinedPayload;
+  documentId?: string;
+  clientId: string;
+}
+
+export interface InitMessage extends Omit<Envelope, "documentId" | "payload" | "type"> {
+  type: "init";
+  payload: InitPayload;
+  documentId?: string;
+}
+
+export interface OperationMessage extends Omit<Envelope, "payload" | "type"> {
+  type: "operation";
+  payload: OperationPayload;
+}
+
+export interface OperationsMessage extends Omit<Envelope, "payload" | "type"> {
+  type: "operations";
+  payload: OperationsPayload;
+}
+
+export interface CursorMessage extends Omit<Envelope, "clientId" | "payload" | "type"> {
+  type: "cursor";
+  payload: CursorPayload;
+  clientId?: string;
+}
+
 /** Every message of the protocol itself, told apart by `type`. */
 export type ProtocolMessage =
   | TextMessage
@@ -392,4 +506,10 @@ export type ProtocolMessage =
   | HistoryMessage
   | PresenceMessage
   | SystemMessage
-  | ErrorMessage;
+  | ErrorMessage
+  | JoinMessage
+  | JoinedMessage
+  | InitMessage
+  | OperationMessage
+  | OperationsMessage
+  | CursorMessage;

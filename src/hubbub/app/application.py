@@ -22,11 +22,12 @@ from hubbub.config import Settings
 from hubbub.errors import ConfigurationError, HubbubError, ProtocolError
 from hubbub.hub.audience import Audience
 from hubbub.hub.hub import Hub, wall_ms
+from hubbub.hub.kinds import ChannelHandler, Kinds
 from hubbub.hub.permissions import Action
 from hubbub.hub.users import User
 from hubbub.hub.watch import ConnectionStatistics, HubStatistics
 from hubbub.node.node import Node
-from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, Snapshots
 from hubbub.protocol.building import build_message
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import ApplicationMessage, Message
@@ -48,8 +49,9 @@ class Hubbub:
 
     Settings come as one `Settings`, or by name: `Hubbub(anonymous=True, port=9000)`. `log` is a setting too
     (`sqlite:///path/to/file`, which is opened here), or a store of your own, with `sessions` and `directory` if they
-    are to outlive the process, and `presence`, `registry` and `mailbox` if there are several nodes. Register message
-    types and handlers first; then `run()` in a script, or `async with app.serve():` beside other asyncio code.
+    are to outlive the process, `presence`, `registry` and `mailbox` if there are several nodes, and `snapshots` for
+    documents. Register message types and handlers first; then `run()` in a script, or `async with app.serve():`
+    beside other asyncio code.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Hubbub:
         presence: Presence | None = None,
         registry: Registry | str | None = None,
         mailbox: Mailbox | None = None,
+        snapshots: Snapshots | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
         **named: Any,
@@ -83,7 +86,7 @@ class Hubbub:
         if stores.get("log") is None:
             self.stores = open_stores(self.settings, clock, wall)
         else:
-            self.stores = Stores(**stores, directory=directory, presence=presence, mailbox=mailbox)
+            self.stores = Stores(**stores, directory=directory, presence=presence, mailbox=mailbox, snapshots=snapshots)
         node = Node(
             self.settings,
             Wire(self.catalog),
@@ -93,6 +96,7 @@ class Hubbub:
             presence=self.stores.presence,
             registry=self.stores.registry,
             mailbox=self.stores.mailbox,
+            snapshots=self.stores.snapshots,
             clock=clock,
             wall=wall,
         )
@@ -183,6 +187,16 @@ class Hubbub:
             return process
 
         return register
+
+    def channel(self, kind: str, handler: ChannelHandler) -> None:
+        """Has a kind of channel served by `handler`: its messages go there, and its logs (`stores`) are its affair.
+
+        The hub leaves the kind `doc` to this; `hubbub.collab.Documents` is such a handler. Raises
+        `ConfigurationError` for another kind, or one that is served already.
+        """
+        if kind not in Kinds.SERVED or self.hub.kinds.is_served(kind):
+            raise ConfigurationError(f"channel {kind!r}", "say doc, once")
+        self.hub.kinds.serve(kind, handler)
 
     def authenticate(self, function: F) -> F:
         """Registers `function(upgrade, hello) -> User | None`, async or not: who gets in, and as whom."""
@@ -309,6 +323,8 @@ class Hubbub:
         await self.stores.close()
 
     async def _drain_consumers(self, seconds: float) -> None:
+        # Documents first: what they still save is for the stores, which are closed next.
+        await asyncio.gather(*(handler.drain(seconds) for handler in self.hub.kinds.all()))
         await asyncio.gather(*(consumer.drain(seconds) for consumer in self._consumers))
 
     @asynccontextmanager

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from hubbub.backends.memory.log import MemoryLog
+from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.config import ChannelSettings, Settings, scheme_of
 from hubbub.delivery.dedup import AGE
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.errors import ConfigurationError
-from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, Snapshots
 
 
 class Backend(Protocol):
@@ -41,8 +43,8 @@ class Backend(Protocol):
 class Stores(NamedTuple):
     """What a node keeps its state in. Without `sessions` and `directory` it ends with the process.
 
-    A node alone has no `presence`, `registry` and `mailbox`. `backends` are to be connected to before anything is
-    used, and closed after everything else.
+    A node alone has no `presence`, `registry` and `mailbox`; `snapshots` are for documents. `backends` are to be
+    connected to before anything is used, and closed after everything else.
     """
 
     log: Log
@@ -51,6 +53,7 @@ class Stores(NamedTuple):
     presence: Presence | None = None
     registry: Registry | None = None
     mailbox: Mailbox | None = None
+    snapshots: Snapshots | None = None
     backends: tuple[Backend, ...] = ()
 
     async def connect(self) -> None:
@@ -109,7 +112,7 @@ def _open_log(shared: _Shared, settings: Settings, clock: Callable[[], float], w
             clock=clock,
             dedup_age=dedup_age_of(settings),
         )
-        return Stores(log)
+        return Stores(log, snapshots=MemorySnapshots())
     storage = open_storage(
         _path_of(url),
         fsync=settings.fsync,
@@ -118,7 +121,7 @@ def _open_log(shared: _Shared, settings: Settings, clock: Callable[[], float], w
         dedup_age=dedup_age_of(settings),
         wall=lambda: wall() / 1000,
     )
-    return Stores(storage.log, storage.sessions, storage.directory)
+    return Stores(storage.log, storage.sessions, storage.directory, snapshots=storage.snapshots)
 
 
 class _Shared:
@@ -152,10 +155,15 @@ class _Shared:
         return backend
 
 
+EVERYTHING = Retention(messages=2**62, size=2**62, age=math.inf)
+"""Of documents' logs, which are dropped from when there are snapshots that make up for it."""
+
+
 def retention_of(settings: Settings) -> RetentionPolicy:
     """The retention of every log: the settings' own, and what their rules change of it by pattern."""
     default = Retention(settings.retention_messages, settings.retention_bytes, settings.retention_age)
-    return RetentionPolicy(default, [(rule.channel, _rule(default, rule)) for rule in settings.channels])
+    rules = [(rule.channel, _rule(default, rule)) for rule in settings.channels]
+    return RetentionPolicy(default, [("doc:*", EVERYTHING), *rules])
 
 
 def dedup_age_of(settings: Settings) -> float:

@@ -86,6 +86,15 @@ class Ring:
         self.size -= freed
         return freed + RECORD_COST * count
 
+    def drop(self, upto: int) -> int:
+        """Drops what is at offsets up to this one. Returns the bytes freed."""
+        freed = count = 0
+        while self.entries and self.first <= upto:
+            freed += len(self.entries.popleft()[1])
+            count += 1
+        self.size -= freed
+        return freed + RECORD_COST * count
+
     def restart(self, head: int) -> int:
         """Begins anew behind an offset; for whoever has the records elsewhere. Returns the bytes freed."""
         freed = self.cost

@@ -27,6 +27,7 @@ from hubbub.hub.feed import Delivery, Feed, Listener
 from hubbub.hub.feeds import Feeds
 from hubbub.hub.groups import Groups
 from hubbub.hub.journal import Journal
+from hubbub.hub.kinds import Kinds
 from hubbub.hub.membership import Membership
 from hubbub.hub.outbox import Outbox
 from hubbub.hub.peers import Kicked, Muted, Peers, Reception, RoomClosed, Sent, Told, require_run
@@ -103,6 +104,7 @@ class Hub:
         self.awaiting = Awaiting(self, settings.ack_timeout)
         self.restores = FailedAttempts(settings.restore_attempts)
         self.rules = ChannelRules(settings.channels)
+        self.kinds = Kinds(self)
         self.publishing = Publishing(self)
         self.watch = Watch(self, settings)
         self._handlers = Requests(self).handlers
@@ -215,6 +217,8 @@ class Hub:
             self.feeds.move(connection)
             if connection.missed_presence:
                 self.membership.tell_members(connection)
+            if connection.session is not None:
+                self.kinds.drained(connection.session)
 
     def throttle(self, connection: Connection, throttled: bool) -> None:
         """The link is bad, or good enough again."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, MsgspecError, Raw, Struct
 
-from hubbub.errors import BadMessage, Conflict, ProtocolError, error_of
+from hubbub.errors import BadMessage, ProtocolError, error_of
 from hubbub.hub.arrival import read_record
 from hubbub.hub.audience import Audience, seal
 from hubbub.hub.connection import Connection, State
@@ -66,7 +66,7 @@ class Publishing:
         channel = published_channel(message)
         kind = channel.kind
         if kind == "doc":
-            raise Conflict("not_found", "documents are not enabled on this server", field="channel")
+            hub.kinds.refuse(channel)
         if verdict is not None or kind not in _OPEN_KINDS:
             require(verdict, session.user, "publish", channel)
         if kind == "room":

@@ -28,6 +28,8 @@ _ACTIONS: dict[type[Message], Action] = {
     messages.SubscribeMessage: "subscribe",
     messages.HistoryMessage: "history",
     messages.PresenceMessage: "members",
+    messages.JoinMessage: "join",
+    messages.OperationMessage: "publish",
 }
 
 
@@ -58,6 +60,9 @@ class Requests:
             messages.PresenceMessage: self._presence,
             messages.PingMessage: self._ping,
             messages.AckMessage: self._ack,
+            messages.JoinMessage: self._served,
+            messages.OperationMessage: self._served,
+            messages.CursorMessage: self._served,
         }
 
     def _ping(self, connection: Connection, session: Session, message: Message, verdict: bool | None) -> None:
@@ -76,8 +81,11 @@ class Requests:
             raise BadMessage("invalid_message", "a command has an action", field="payload.action")
         assert isinstance(command, Command)
         channel = _channel(message)
-        if channel.kind == "doc":
-            raise Conflict("not_found", "documents are not enabled on this server", field="channel")
+        if channel.kind == "doc" and command.action in ("join", "leave"):
+            if command.action == "join":
+                require(verdict, session.user, "join", channel)
+            self._hub.kinds.receive(session, channel, message)
+            return
         if channel.kind != "room":
             raise BadMessage("invalid_channel", "commands are for rooms", field="channel")
         if command.action == "join":
@@ -163,6 +171,9 @@ class Requests:
         channel = _channel(message)
         self._require_reader(session, channel)
         require(verdict, session.user, "history", channel)
+        if channel.kind == "doc":
+            self._hub.kinds.receive(session, channel, message)
+            return
         query = History() if message.payload is UNSET else message.payload
 
         def answer(found: HistoryMessage | None) -> None:
@@ -192,11 +203,18 @@ class Requests:
         require(verdict, session.user, "members", channel)
         self._hub.membership.tell_roll(connection, self._hub.rooms.get(channel.id), _id(message))
 
+    def _served(self, connection: Connection, session: Session, message: Message, verdict: bool | None) -> None:
+        """A message for whoever serves this kind of channel."""
+        channel = _channel(message)
+        self._hub.kinds.require(channel)
+        action = action_of(message)
+        if action is not None:
+            require(verdict, session.user, action, channel)
+        self._hub.kinds.receive(session, channel, message)
+
     def _require_reader(self, session: Session, channel: Channel) -> None:
         if channel.kind == "room":
             self._hub.rooms.require_member(channel.id, session)
-        elif channel.kind == "doc":
-            raise Conflict("not_found", "documents are not enabled on this server", field="channel")
 
     def _acknowledge(self, connection: Connection, message: Message, channel: str) -> None:
         self._hub.outbox.send(connection, AckMessage(message_id=message.message_id, channel=channel))

@@ -12,6 +12,7 @@ from hubbub.protocol.versions import HIGHEST
 
 if TYPE_CHECKING:
     from hubbub.hub.feed import Reader
+    from hubbub.hub.kinds import Participant
     from hubbub.hub.rooms import Room
 
 
@@ -42,6 +43,7 @@ class Session:
         "inbox",
         "key",
         "lost",
+        "peer",
         "profile",
         "readers",
         "rests",
@@ -71,6 +73,8 @@ class Session:
         self.subscriptions: dict[str, str] | None = None
         """Subscription id to topic pattern."""
         self.groups: frozenset[str] = frozenset()
+        self.peer: Participant | None = None
+        """The session as those see it who serve kinds of channel, once it had to do with them."""
         self.lost: list[str] | None = None
         """Channels that were taken from it while it was away: it is told when it comes back."""
 

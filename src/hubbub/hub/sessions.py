@@ -74,6 +74,7 @@ class Sessions:
         if session.rests is None:
             self._hub.feeds.rest(session)
         session.connection = None
+        self._hub.kinds.away(session)
         self._rest(session)
         self._hub.vault.touch(session)
 
@@ -87,6 +88,7 @@ class Sessions:
             hub.feeds.leave(session, name)
         for room in list(session.rooms.values()):
             hub.membership.leave(room, session)
+        hub.kinds.ended(session)
         hub.groups.leave(session)
         hub.journal.forget(session.key)
         hub.vault.forget(session)

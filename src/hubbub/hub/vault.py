@@ -15,7 +15,8 @@ from hubbub.protocol.payloads import Position
 from hubbub.protocol.versions import HIGHEST, parse_version
 
 if TYPE_CHECKING:
-    from hubbub.hub.rooms import Room, Rooms
+    from hubbub.hub.hub import Hub
+    from hubbub.hub.rooms import Room
 
 
 class Vault(Protocol):
@@ -87,6 +88,7 @@ class _State(Struct, omit_defaults=True):
     subscriptions: dict[str, str] = {}
     inbox: Position | None = None
     lost: list[str] = []
+    opened: dict[str, str] = {}
     version: str = str(HIGHEST)
 
 
@@ -109,12 +111,13 @@ def snapshot(session: Session) -> bytes:
         subscriptions=session.subscriptions or {},
         inbox=session.inbox,
         lost=session.lost or [],
+        opened=session.peer.opened if session.peer is not None else {},
         version=str(session.version),
     )
     return msgspec.json.encode(state, enc_hook=str)
 
 
-def revive(digest: bytes, key: str, user: str, created: float, state: bytes, rooms: Rooms) -> Session:
+def revive(hub: Hub, digest: bytes, key: str, user: str, created: float, state: bytes) -> Session:
     """The session that `snapshot` was made of, at rest. Raises `msgspec.DecodeError` for what is no snapshot."""
     known = _decode(state)
     who = User(user, known.attributes, frozenset(known.groups), known.anonymous, known.expires_at)
@@ -125,5 +128,6 @@ def revive(digest: bytes, key: str, user: str, created: float, state: bytes, roo
     session.lost = known.lost or None
     session.version = parse_version(known.version)
     for id in known.rooms:
-        rooms.expect(id, session)
+        hub.rooms.expect(id, session)
+    hub.kinds.revive(session, known.opened)
     return session

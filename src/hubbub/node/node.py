@@ -13,7 +13,7 @@ from hubbub.config import Settings
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.node.journal import LogJournal
 from hubbub.node.vault import SessionVault
-from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog, Snapshots
 from hubbub.protocol.wire import Wire
 
 logger = logging.getLogger("hubbub.node")
@@ -35,18 +35,19 @@ class Node:
         presence: Presence | None = None,
         registry: Registry | None = None,
         mailbox: Mailbox | None = None,
+        snapshots: Snapshots | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
     ) -> None:
         """Without `sessions` they end with the process, and with them what `directory` keeps of rooms.
 
         A `log` that is a `SharedLog` is followed: with the other nodes on it this one serves the same channels.
-        `presence`, `registry` and `mailbox` are what these agree by.
+        `presence`, `registry` and `mailbox` are what these agree by. `snapshots` are closed with the other stores.
         `clock` is in seconds, `wall` in milliseconds since 1970.
         """
         self.settings = settings
         self.hub = Hub(settings, wire, self._wake, clock=clock, wall=wall)
-        given = (sessions, directory, presence, registry, mailbox, log)
+        given = (sessions, directory, presence, registry, mailbox, snapshots, log)
         self._stores = [one for one in given if one is not None]
         self._journal = self.hub.journal = LogJournal(self.hub, log, shared_log(log))
         self._vault: SessionVault | None = None

@@ -108,7 +108,7 @@ class SessionVault:
         if record is None:
             return None
         try:
-            session = revive(digest, record.key, record.user, record.created, record.state, self._hub.rooms)
+            session = revive(self._hub, digest, record.key, record.user, record.created, record.state)
         except msgspec.MsgspecError:
             log.exception("a stored session cannot be read")
             return None

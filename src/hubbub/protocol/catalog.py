@@ -31,9 +31,6 @@ from hubbub.protocol.versions import HIGHEST, ProtocolVersion, parse_version
 
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z").match
 
-RESERVED = frozenset({"join", "joined", "init", "operation", "operations", "cursor"})
-"""Types of documents (docs/protocol.md section 7), which no application may take."""
-
 
 class NewerField(Struct, frozen=True):
     """A payload field that came with a later version: hidden from older clients.
@@ -85,7 +82,7 @@ class Catalog:
         self._require_open(name)
         if not _TYPE_NAME(name):
             raise ConfigurationError(f"message type {name!r}", "use 1 to 64 of a-z 0-9 _ . - after a letter")
-        if name in self._classes or name in RESERVED:
+        if name in self._classes:
             raise ConfigurationError(f"message type {name!r}", "the name is taken: choose another")
         _check_payload(name, payload)
         cls = _message_class(name, payload, {each.__name__ for each in self._classes.values()})

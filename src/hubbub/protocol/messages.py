@@ -203,6 +203,47 @@ class ErrorMessage(Message, tag="error", kw_only=True, omit_defaults=True):
     payload: payloads.ErrorDetails | UnsetType = UNSET
 
 
+# --- Documents -----------------------------------------------------------------------------------------
+
+
+class JoinMessage(Message, tag="join", kw_only=True, omit_defaults=True):
+    """Opens a document. `client_id` says which author it is, if it was one before."""
+
+    type = "join"
+    document_id: NonEmpty | UnsetType = UNSET
+    client_id: NonEmpty | UnsetType = UNSET
+    payload: payloads.OpenDocument | UnsetType = UNSET
+
+
+class JoinedMessage(Message, tag="joined", kw_only=True, omit_defaults=True):
+    type = "joined"
+    document_id: NonEmpty | UnsetType = UNSET
+    client_id: NonEmpty
+    payload: payloads.Opened
+
+
+class InitMessage(Message, tag="init", kw_only=True, omit_defaults=True):
+    type = "init"
+    document_id: NonEmpty | UnsetType = UNSET
+    payload: payloads.Init
+
+
+class OperationMessage(Message, tag="operation", kw_only=True, omit_defaults=True):
+    type = "operation"
+    payload: payloads.Operation
+
+
+class OperationsMessage(Message, tag="operations", kw_only=True, omit_defaults=True):
+    type = "operations"
+    payload: payloads.Operations
+
+
+class CursorMessage(Message, tag="cursor", kw_only=True, omit_defaults=True):
+    type = "cursor"
+    client_id: NonEmpty | UnsetType = UNSET
+    payload: payloads.Cursor
+
+
 APPLICATION_MESSAGES: tuple[type[ApplicationMessage], ...] = (
     TextMessage,
     ImageMessage,
@@ -231,4 +272,10 @@ CONTROL_MESSAGES: tuple[type[Message], ...] = (
     PresenceMessage,
     SystemMessage,
     ErrorMessage,
+    JoinMessage,
+    JoinedMessage,
+    InitMessage,
+    OperationMessage,
+    OperationsMessage,
+    CursorMessage,
 )

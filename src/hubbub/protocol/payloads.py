@@ -170,11 +170,15 @@ class Gap(Struct):
 
 
 class History(Struct, omit_defaults=True):
+    """`at` asks for a document as it was at that revision; the answer has its `content`."""
+
     after: Offset | UnsetType = UNSET
     before: Offset | UnsetType = UNSET
     limit: Count | UnsetType = UNSET
     epoch: str | UnsetType = UNSET
     complete: bool | UnsetType = UNSET
+    at: Offset | UnsetType = UNSET
+    content: str | UnsetType = UNSET
 
 
 class Presence(Struct, omit_defaults=True):
@@ -195,3 +199,90 @@ class ErrorDetails(Struct, omit_defaults=True):
     number: Count
     field: str | UnsetType = UNSET
     retry_after_ms: Milliseconds | UnsetType = UNSET
+
+
+# --- Documents -----------------------------------------------------------------------------------------
+
+Part = Count | list[Count | str]
+"""One part of a ChangeSet JSON. What it may be in full is for whoever keeps documents to say."""
+
+
+class OpenDocument(Struct, omit_defaults=True):
+    """What a join of a document says: where its author was, who has what comes next sent and no `init`."""
+
+    position: Position | UnsetType = UNSET
+
+
+class Opened(Struct):
+    """How an opened document goes on: `recovered` says that all after the position that was given follows, without
+    an `init`. `seq` is the last operation that the document has of this author, 0 for none."""
+
+    recovered: bool
+    epoch: str
+    offset: Offset
+    seq: Count
+
+
+class Operation(Struct, omit_defaults=True):
+    """An author's next operation, made at `revision` of an epoch. Sent again it has the same `seq`."""
+
+    operation: list[Part]
+    revision: Offset
+    seq: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER)]
+    epoch: str | UnsetType = UNSET
+
+
+class Entry(Struct, rename="camel", omit_defaults=True):
+    """An operation in a document's log. Without `operation` it acknowledges the receiver's own."""
+
+    revision: Offset
+    client_id: str
+    seq: Count
+    operation: list[Part] | UnsetType = UNSET
+    user: str | UnsetType = UNSET
+    timestamp: Milliseconds | UnsetType = UNSET
+
+
+class Operations(Struct):
+    operations: list[Entry]
+
+
+class Selection(Struct, frozen=True):
+    """What is selected, in UTF-16 units; `head` is the end that moves. Where both are one it is a caret."""
+
+    anchor: Offset
+    head: Offset
+
+
+class Cursor(Struct, omit_defaults=True):
+    """Where somebody is in the document as it was at `revision`; null says that they have left."""
+
+    cursor: Selection | None
+    revision: Offset = 0
+    name: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
+    colour: Annotated[str, Meta(max_length=32)] | UnsetType = UNSET
+
+
+class PlacedCursor(Struct, rename="camel", omit_defaults=True):
+    """Somebody's cursor in an `init`."""
+
+    client_id: str
+    user: str
+    cursor: Selection
+    revision: Offset
+    name: str | UnsetType = UNSET
+    colour: str | UnsetType = UNSET
+
+
+class DocumentState(Struct):
+    """A document as it is. `transform` names the algebra of its operations."""
+
+    content: str
+    revision: Offset
+    epoch: str
+    transform: str
+
+
+class Init(Struct):
+    document: DocumentState
+    cursors: list[PlacedCursor]

@@ -127,6 +127,8 @@ def _type(schema: Json) -> str:  # noqa: PLR0911 - a case for each kind of schem
     if kind == "object":
         inner = schema.get("additionalProperties")
         return f"Record<string, {_type(inner) if isinstance(inner, dict) else 'FreeValue'}>"
+    if kind is None and "anyOf" in schema:
+        return " | ".join(_type(each) for each in schema["anyOf"])
     if "allOf" in schema:
         return _type(schema["allOf"][0])
     return _PRIMITIVES[str(kind)]

@@ -48,5 +48,5 @@ def inline(path: Path, **given: object) -> SqliteStorage:
 
 
 def close(storage: SqliteStorage) -> None:
-    for part in (storage.log, storage.sessions, storage.directory):
+    for part in (storage.log, storage.sessions, storage.directory, storage.snapshots):
         assert part.close() is None

@@ -27,6 +27,8 @@ class Tap:
         self.waiting = threading.Event()
         """Set while a commit waits at the gate."""
         self.failing: dict[str, Exception] = {}
+        self.once = False
+        """Whether each of these fails once and then no more."""
         self.statements: list[str] = []
         self.reads = 0
 
@@ -56,6 +58,8 @@ class _Tapped:
             assert tap.gate.wait(30)
         for beginning, error in list(tap.failing.items()):
             if sql.lstrip().startswith(beginning):
+                if tap.once:
+                    del tap.failing[beginning]
                 raise error
         return self.inner.execute(sql, parameters)
 

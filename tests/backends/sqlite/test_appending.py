@@ -181,3 +181,36 @@ async def test_waiting_for_an_answer_may_be_given_up(path: Path, tap: Tap) -> No
     tap.gate.set()
     assert (await append(storage.log, Append("a", b"2")))[0].offset == 3
     await storage.close()
+
+
+async def test_a_record_on_condition_does_not_follow_one_that_was_not_stored(path: Path, tap: Tap) -> None:
+    """The first fails while the second, which expects it, waits to be written."""
+    storage = open_storage(path, connect=tap)
+    log = storage.log
+    (before, _, _) = await append(log, *(Append(name, b"0") for name in "abc"))
+    tap.failing["COMMIT"] = failure(sqlite3.SQLITE_IOERR)
+    tap.once = True
+    tap.hold()
+    first = asyncio.ensure_future(answer(log.append([Append("a", b"1", expected=before.offset)])))
+    await asyncio.to_thread(tap.waiting.wait)
+    second = asyncio.ensure_future(
+        answer(log.append([Append("a", b"2", expected=before.offset + 1), Append("b", b"beside")]))
+    )
+    third = asyncio.ensure_future(answer(log.append([Append("a", b"3", expected=before.offset + 2)])))
+    other = asyncio.ensure_future(answer(log.append([Append("c", b"its own")])))
+    late = asyncio.ensure_future(answer(log.append([Append("a", b"x", expected=before.offset)])))
+    await asyncio.sleep(0)
+    assert not late.done(), "what it conflicts with is not there yet"
+    tap.gate.set()
+    outcomes = [(await one)[0] for one in (first, second, third, late)]
+    assert [result.code if isinstance(result, Refused) else "" for result in outcomes] == [
+        "unavailable",
+        "unavailable",
+        "unavailable",
+        "conflict",
+    ]
+    assert isinstance((await other)[0], Appended), "it counted on nothing"
+    (after,) = await append(log, Append("a", b"1", expected=before.offset))
+    assert [record for _, record in (await answer(log.read("a", limit=10))).entries] == [b"0", b"1"]
+    await append(log, Append("a", b"2", expected=after.offset))
+    await storage.close()

@@ -129,6 +129,8 @@ async def test_a_part_may_be_closed_before_the_others(tmp_path: Path) -> None:
     await answer(storage.directory.put("a", b"1"))
     assert storage.directory.close() is None
     assert storage.sessions.close() is None
+    await answer(storage.snapshots.latest("a"))
+    assert storage.snapshots.close() is None
     assert isinstance((await answer(storage.log.append([Append("a", b"1")])))[0], Appended)
     await answer(storage.log.close())
     started = set(threading.enumerate()) - before

@@ -18,7 +18,7 @@ _LOG_COST = 600
 
 
 class MemoryLog:
-    """Implements `Log`. Answers at once; nothing of it outlives the process.
+    """Implements `DocumentLog`. Answers at once; nothing of it outlives the process.
 
     A log keeps what `retention` says, and all together at most `memory` bytes: above that the log that was silent
     longest is dropped and begins anew, in a new epoch. `clock` gives seconds. Of each session the last
@@ -59,6 +59,11 @@ class MemoryLog:
     def head(self, log: str) -> Position:
         ring = self._rings.get(log)
         return Position(self._epoch, 0) if ring is None else Position(ring.epoch, ring.head)
+
+    def trim(self, log: str, upto: int) -> None:
+        ring = self._rings.get(log)
+        if ring is not None:
+            self._used -= ring.drop(upto)
 
     def forget(self, session: str) -> None:
         self._seen.forget(session)

@@ -143,7 +143,13 @@ class Appender:
                     work.answers.append(sent)
                     work.waits = work.waits or sent.pending
                     continue
-            self._add(work, item, work.logs[item.log], now)
+            log = work.logs[item.log]
+            if item.expected is not None and item.expected != log.tail:
+                work.answers.append(Refused("conflict", f"the log is at {log.tail}"))
+                # Whoever reads the log for it is to find what was there before it.
+                work.waits = work.waits or log.tail != log.ring.head
+                continue
+            self._add(work, item, log, now)
         return work
 
     def _add(self, work: _Work, item: Append, log: HotLog, now: float) -> None:
@@ -154,7 +160,8 @@ class Appender:
                 log.id = self._next_log
                 self._next_log += 1
             touched = batch.logs[log.id] = Touched(log.id, log.name, log.ring.epoch, log.retention)
-        offset = log.last = log.last + 1
+            touched.expected = item.expected
+        offset = log.tail = log.last = log.last + 1
         # Records age in order, also where the clock is set back.
         at = log.touched = max(now, log.touched)
         at_ms = int(at * 1000)
@@ -203,8 +210,11 @@ class Appender:
             log.floor = max(log.floor, touched.floor)
 
     def _refuse(self, work: _Work, refused: Refused) -> None:
-        for place, item, _, _, _, sent in work.fresh:
+        for place, item, log, offset, _, sent in work.fresh:
             work.answers[place] = refused
+            if log.tail == offset:
+                # Nothing else is under way: the log ends with what is committed.
+                log.tail = log.ring.head
             if sent is not None:
                 sent.pending = False
                 sent.failed = True

@@ -14,11 +14,12 @@ _LOG_COST = 900
 class HotLog:
     """One log as the loop knows it: where its end is, and its newest records.
 
-    Only what is committed gets into the ring. `last` is the last offset given out, committed or not; `floor` the
-    last offset that somebody could have missed, as far as is known here.
+    Only what is committed gets into the ring. `last` is the last offset given out, committed or not; `tail` the
+    last one that is committed or on its way; `floor` the last offset that somebody could have missed, as far as is
+    known here.
     """
 
-    __slots__ = ("_begun", "_whole", "floor", "id", "last", "name", "pins", "retention", "ring", "touched")
+    __slots__ = ("_begun", "_whole", "floor", "id", "last", "name", "pins", "retention", "ring", "tail", "touched")
 
     def __init__(self, name: str, id: int, epoch: str, retention: Retention, messages: int, size: int) -> None:
         self.name = name
@@ -30,6 +31,7 @@ class HotLog:
         self._whole = not retention.conflate and limits.messages == retention.messages and limits.size == retention.size
         self._begun = 1
         self.last = 0
+        self.tail = 0
         self.floor = 0
         self.touched = 0.0
         """When the last record was appended, in seconds since 1970."""
@@ -42,7 +44,7 @@ class HotLog:
 
     def begin(self, head: int, floor: int, touched: float) -> None:
         """So it is on disk; the ring begins behind that."""
-        self.ring.head = self.last = head
+        self.ring.head = self.last = self.tail = head
         self.floor = floor
         self.touched = touched
         self._begun = head + 1
@@ -67,6 +69,11 @@ class HotLog:
         if freed and not self.retention.conflate:
             self.floor = self.ring.first - 1
         return freed
+
+    def trim(self, floor: int) -> int:
+        """What is at offsets up to `floor` was dropped on disk. Returns the bytes freed here."""
+        self.floor = max(self.floor, floor)
+        return self.ring.drop(floor)
 
     def read(self, query: Query) -> StoredPage | None:
         """The page, if everything in question is in the ring."""

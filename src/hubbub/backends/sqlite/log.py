@@ -29,7 +29,7 @@ _IDS = 200_000
 
 
 class SqliteLog:
-    """Implements `Log`. What it says was appended is on disk, as far as the database's `fsync` goes.
+    """Implements `DocumentLog`. What it says was appended is on disk, as far as the database's `fsync` goes.
 
     Of each log up to `ring_messages` records and `ring_bytes` are in memory too, of all logs at most `memory`
     bytes; what is there is answered at once, anything else is read from disk by a thread. Retention goes by
@@ -39,7 +39,7 @@ class SqliteLog:
     raises `TryLater`. Both are over by themselves when the disk is well again.
     """
 
-    conditional = False
+    conditional = True
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class SqliteLog:
         dedup_age: float = AGE,
     ) -> None:
         policy = retention or RetentionPolicy()
-        writer = LogWriter(policy, database.wall, dedup_age)
+        writer = self._writer = LogWriter(policy, database.wall, dedup_age)
         database.join(sweep=writer.sweep, rolled_back=writer.rolled_back)
         ids = database.look(load_ids)
         self._database = database
@@ -109,6 +109,29 @@ class SqliteLog:
 
         def recalled(error: TryLater | None) -> None:
             fill(slot, error or _head(self._hot.use(log)))
+
+        self._memory.recall((log,), (), recalled)
+        return hand_over(slot)
+
+    def trim(self, log: str, upto: int) -> Awaitable[None] | None:
+        slot: Slot[None] = self._database.slot()
+
+        def recalled(error: TryLater | None) -> None:
+            known = None if error is not None else self._hot.use(log)
+            if known is None or not known.id:
+                fill(slot, error)
+                return
+            known.pins += 1
+
+            def written(outcome: int | TryLater) -> None:
+                known.pins -= 1
+                if isinstance(outcome, TryLater):
+                    fill(slot, outcome)
+                    return
+                self._hot.used -= known.trim(outcome)
+                fill(slot, None)
+
+            self._database.write(self._writer.drop, (known.id, upto), written)
 
         self._memory.recall((log,), (), recalled)
         return hand_over(slot)

@@ -11,7 +11,7 @@ from typing import Literal
 from hubbub.backends.sqlite.connection import Connect, Connection
 from hubbub.backends.sqlite.lock import FileLock
 from hubbub.backends.sqlite.mending import mend
-from hubbub.backends.sqlite.schema import APPLICATION, TABLES, VERSION
+from hubbub.backends.sqlite.schema import APPLICATION, SNAPSHOTS, TABLES, VERSION
 from hubbub.errors import ConfigurationError
 
 Fsync = Literal["full", "normal", "off"]
@@ -112,12 +112,17 @@ def _prepare(connection: Connection, path: Path, fsync: Fsync, boot: str, now: f
     if mode != "wal":
         raise ConfigurationError("log", f"{path}: a write-ahead log is not possible there; name a file on a local disk")
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
         for table in TABLES:
             connection.execute(table)
         values = ("epoch", _new_epoch(), "boot", boot, "clean", "1", "fsync", fsync, "runs", "0")
         connection.execute("INSERT INTO meta VALUES (?, ?), (?, ?), (?, ?), (?, ?), (?, ?)", values)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    elif version == 1:
+        for table in SNAPSHOTS:
+            connection.execute(table)
+    if version < VERSION:
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
     _bring_home(connection)

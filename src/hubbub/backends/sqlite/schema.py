@@ -11,8 +11,24 @@ def age_limit(now: float, age: float) -> int:
 APPLICATION = 0x48554242
 """SQLite's `application_id` of these files: HUBB."""
 
-VERSION = 1
+VERSION = 2
 """SQLite's `user_version`: the shape of the tables below."""
+
+# Of documents; since version 2. `at` is in seconds since 1970.
+SNAPSHOTS = (
+    """
+    CREATE TABLE snapshots (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        document TEXT NOT NULL,
+        epoch TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        at REAL NOT NULL,
+        text BLOB NOT NULL,
+        authors BLOB NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX snapshots_by_revision ON snapshots (document, epoch, revision)",
+)
 
 TABLES = (
     """
@@ -83,4 +99,5 @@ TABLES = (
         value BLOB NOT NULL
     ) WITHOUT ROWID
     """,
+    *SNAPSHOTS,
 )

@@ -14,6 +14,7 @@ from hubbub.backends.sqlite.directory import SqliteDirectory
 from hubbub.backends.sqlite.log import SqliteLog
 from hubbub.backends.sqlite.opening import Fsync, boot_id
 from hubbub.backends.sqlite.sessions import SqliteSessions
+from hubbub.backends.sqlite.snapshots import SqliteSnapshots
 from hubbub.delivery.retention import RetentionPolicy
 
 
@@ -29,17 +30,18 @@ class LogOptions(TypedDict, total=False):
 
 
 class SqliteStorage:
-    """A log, sessions and a directory in one file. Each may be closed by itself; `close` closes them all."""
+    """A log, sessions, a directory and snapshots in one file. Each may be closed by itself; `close` closes them all."""
 
     def __init__(self, database: Database, log: SqliteLog) -> None:
         self.database = database
         self.log = log
         self.sessions = SqliteSessions(database)
         self.directory = SqliteDirectory(database)
+        self.snapshots = SqliteSnapshots(database)
 
     async def close(self) -> None:
         """Everything accepted is on disk, and the file can be opened by another hub."""
-        for part in (self.sessions, self.directory, self.log):
+        for part in (self.sessions, self.directory, self.snapshots, self.log):
             left = part.close()
             if isawaitable(left):
                 await left

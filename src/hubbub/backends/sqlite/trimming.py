@@ -74,6 +74,22 @@ def trim(connection: Connection, row: LogRow, retention: Retention, cutoff: int)
     return more
 
 
+def drop(connection: Connection, row: LogRow, upto: int) -> None:
+    """Drops everything up to an offset, whatever the retention says. Changes `row`, but does not store it."""
+    if upto <= row.floor:
+        return
+    gone = connection.execute(
+        "SELECT count(*), coalesce(sum(length(record)), 0) FROM records WHERE log = ? AND offset BETWEEN ? AND ?",
+        (row.id, row.start, upto),
+    ).fetchone()
+    deleted = connection.execute("DELETE FROM records WHERE log = ? AND offset <= ?", (row.id, upto))
+    row.kept -= deleted.rowcount - gone[0]
+    row.records -= gone[0]
+    row.size -= gone[1]
+    row.start = max(row.start, upto + 1)
+    row.floor = upto
+
+
 def supersede(connection: Connection, row: LogRow, keys: Sequence[str]) -> None:
     """Newer records of these keys were appended: what was kept of them beyond the retention goes."""
     if not row.kept:

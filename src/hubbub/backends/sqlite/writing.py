@@ -12,8 +12,9 @@ from msgspec.structs import astuple
 
 from hubbub.backends.sqlite.connection import Connection, insert
 from hubbub.backends.sqlite.schema import age_limit
-from hubbub.backends.sqlite.trimming import LogRow, is_over, supersede, trim
+from hubbub.backends.sqlite.trimming import LogRow, drop, is_over, supersede, trim
 from hubbub.delivery.retention import Retention, RetentionPolicy
+from hubbub.errors import TryLater
 
 _ROWS = 10_000
 """Rows of `logs` that are remembered, so that they need not be read for each commit."""
@@ -41,9 +42,12 @@ _decode_next_rows = msgspec.json.Decoder(list[tuple[LogRow, int | None]]).decode
 
 
 class Touched:
-    """What a batch does to one log. `floor` is filled in when it is written."""
+    """What a batch does to one log. `floor` is filled in when it is written.
 
-    __slots__ = ("at", "count", "epoch", "floor", "head", "id", "keys", "name", "retention", "size")
+    With `expected` the batch is written only if the log ends there.
+    """
+
+    __slots__ = ("at", "count", "epoch", "expected", "floor", "head", "id", "keys", "name", "retention", "size")
 
     def __init__(self, id: int, name: str, epoch: str, retention: Retention) -> None:
         self.id = id
@@ -57,6 +61,7 @@ class Touched:
         self.size = 0
         self.keys: list[str] = []
         self.floor = 0
+        self.expected: int | None = None
 
     def add(self, offset: int, at: int, size: int, key: str | None) -> None:
         """One more record."""
@@ -94,20 +99,52 @@ class LogWriter:
         self._swept = 0
         """The id of the log that was looked at last."""
 
-    def write(self, connection: Connection, batches: Sequence[Batch]) -> Sequence[None]:
-        """Writes all batches of a transaction."""
+    def write(self, connection: Connection, batches: Sequence[Batch]) -> Sequence[TryLater | None]:
+        """Writes the batches of a transaction, but those that were to follow what is not there."""
+        self._load(connection, {id for batch in batches for id in batch.logs})
+        outcomes = self._judge(batches)
+        self._write(connection, [batch for batch, stale in zip(batches, outcomes, strict=True) if stale is None])
+        return outcomes
+
+    def _judge(self, batches: Sequence[Batch]) -> list[TryLater | None]:
+        """Which batches count on a record before them that was not written after all."""
+        outcomes: list[TryLater | None] = []
+        heads: dict[int, int] = {}
+        for batch in batches:
+            known = [(touched, heads.get(touched.id, self._head(touched.id))) for touched in batch.logs.values()]
+            if any(touched.expected not in (None, head) for touched, head in known):
+                outcomes.append(TryLater("unavailable", "what it was to follow was not stored"))
+                continue
+            heads.update((touched.id, touched.head) for touched, _ in known)
+            outcomes.append(None)
+        return outcomes
+
+    def _head(self, id: int) -> int:
+        row = self._rows.get(id)
+        return 0 if row is None else row.head
+
+    def _write(self, connection: Connection, batches: Sequence[Batch]) -> None:
         insert(connection, "INSERT INTO records VALUES ", 5, _joined([batch.records for batch in batches]))
         insert(connection, "INSERT INTO seen VALUES ", 7, _joined([batch.seen for batch in batches]))
         outdated = _joined([batch.outdated for batch in batches])
         if outdated:
             connection.execute("DELETE FROM seen WHERE id IN (SELECT value FROM json_each(?))", (_json(outdated),))
-        self._load(connection, {id for batch in batches for id in batch.logs})
         rows = {}
         for batch in batches:
             for touched in batch.logs.values():
                 rows[touched.id] = self._count(connection, touched)
         self._store(connection, rows.values())
-        return [None] * len(batches)
+
+    def drop(self, connection: Connection, wanted: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Drops the records of each log (by id) up to an offset. Returns the last offsets that are gone then."""
+        self._load(connection, {id for id, _ in wanted})
+        floors = []
+        for id, upto in wanted:
+            row = self._rows[id]
+            drop(connection, row, min(upto, row.head))
+            floors.append(row.floor)
+        self._store(connection, [self._rows[id] for id in dict(wanted)])
+        return floors
 
     def forget(self, connection: Connection, sessions: Sequence[str]) -> Sequence[None]:
         """Deletes all idempotency keys of these sessions."""
