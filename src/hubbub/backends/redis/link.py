@@ -99,9 +99,11 @@ class Link:
             while self._channels:
                 started = loop.time()
                 problem = await self._live()
-                log.warning("subscriptions at %s %s were lost: %s", self._client.shown, self._address, problem)
                 if loop.time() - started > self._silence:
                     backoff.reset()
+                # Told once, however long it lasts.
+                level = logging.DEBUG if backoff.attempts else logging.WARNING
+                log.log(level, "subscriptions at %s %s were lost: %s", self._client.shown, self._address, problem)
                 await asyncio.sleep(backoff.next())
                 await self._look_anew()
         finally:
