@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from hubbub.node.following import LINGER, SILENCE
 from hubbub.ports import Append, Page, Sink
 from hubbub.protocol.payloads import Position
 from hubbub.testing.loop import virtual
-from hubbub.testing.transport import RecordingTransport
+from tests.node.peers import Peer, until
 
 
 class Tap(SharedMemoryLog):
@@ -67,64 +65,6 @@ class Tap(SharedMemoryLog):
     def _require(self) -> None:
         if self.is_away:
             raise ConnectionError("the server is away")
-
-
-class Answering(RecordingTransport):
-    """Its peer answers pings at once."""
-
-    answer: Callable[[], None]
-
-    def ping(self, payload: bytes) -> None:
-        asyncio.get_running_loop().call_soon(self.answer)
-
-
-class Peer:
-    """A raw client of one node."""
-
-    def __init__(self, app: hubbub.Hubbub, user: str) -> None:
-        self._app = app
-        self.user = user
-        self._transport = Answering()
-        self._talk = app.server.attach(self._transport)
-        self._transport.answer = self._talk.ponged
-        self._count = 0
-        self._all: list[Any] = []
-
-    def say(self, type: str, **fields: Any) -> None:
-        self._count += 1
-        id = uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.user}/{self._count}")
-        value = {"type": type, "messageId": str(id), "timestamp": 1, "sender": self.user, **fields}
-        data = json.dumps(value)
-        self._talk.received(data, len(data))
-
-    def text(self, channel: str, content: str) -> None:
-        self.say("text", channel=channel, payload={"content": content})
-
-    async def begin(self, room: str | None = None) -> None:
-        self.say("hello", payload={"user": self.user})
-        await self.hear("welcome")
-        if room is not None:
-            self.say("command", channel=f"room:{room}", payload={"action": "join"})
-            await self.hear("ack")
-
-    def got(self, type: str = "") -> list[Any]:
-        """Everything of this type that came so far."""
-        connection = next(iter(self._app.hub.connections.values()))
-        self._all += self._transport.take(self._app.hub.wire, connection.profile)
-        return [message for message in self._all if not type or message.type == type]
-
-    def texts(self) -> list[tuple[int, str]]:
-        return [(message.offset, message.payload.content) for message in self.got("text")]
-
-    async def hear(self, type: str, count: int = 1) -> list[Any]:
-        await until(lambda: len(self.got(type)) >= count)
-        return self.got(type)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def begin(log: Tap, name: str) -> hubbub.Hubbub:
@@ -185,7 +125,7 @@ async def test_ones_own_is_not_decoded_again() -> None:
     ann, bob = await begin_two(log)
     ann.text("room:den", "1")
     await until(lambda: len(bob.texts()) == 1)
-    own, other = (app.hub.watch.traffic for app in (ann._app, bob._app))
+    own, other = (app.hub.watch.traffic for app in (ann.app, bob.app))
     assert (own.messages_in, own.messages_out) == (0, 1)
     assert (other.messages_in, other.messages_out) == (1, 0)
     assert other.bytes_in == own.bytes_out > 0
@@ -307,7 +247,7 @@ async def test_while_the_log_is_away_publishers_are_told_and_readers_stay() -> N
     log.is_deaf = True
     await appended(log, "1")
     await until(lambda: ann.texts() == bob.texts() == [(1, "1")], 10)
-    assert len(bob._app.hub.connections) == 1
+    assert len(bob.app.hub.connections) == 1
 
 
 @virtual
@@ -358,10 +298,10 @@ async def test_an_inbox_is_followed_from_the_sessions_beginning() -> None:
 async def test_everyone_and_groups_on_all_nodes() -> None:
     log = Tap()
     ann, bob = await begin_two(log)
-    for app in (ann._app, bob._app):
+    for app in (ann.app, bob.app):
         app.groups.create("staff", rule=lambda user: user.name == "bob")
-    await ann._app.broadcast("to all")
-    await ann._app.broadcast("to staff", groups=["staff"])
+    await ann.app.broadcast("to all")
+    await ann.app.broadcast("to staff", groups=["staff"])
     await until(lambda: len(bob.texts()) == 2)
     assert [content for _, content in bob.texts()] == ["to all", "to staff"]
     assert [content for _, content in ann.texts()] == ["to all"]

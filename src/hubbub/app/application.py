@@ -256,6 +256,23 @@ class Hubbub:
         message = self._message(channel, payload, type, sender, metadata, None)
         return await self._publish(message, audience)
 
+    async def send(
+        self,
+        connection_id: str,
+        payload: Any,
+        *,
+        type: str | None = None,
+        sender: str = "server",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Sends to one connection, whichever node has it; it is not stored, and comes at most once.
+
+        Raises `Conflict` (`not_found`) for a connection of this node that is gone. Of another node's connection
+        nobody says whether it is there: what must arrive is for `publish`, to `user:NAME`.
+        """
+        message = self._message(None, payload, type, sender, metadata, None)
+        self.hub.send(connection_id, message)
+
     def subscribe(self, channel: str) -> AsyncIterator[Message]:
         """Every message of a channel or topic pattern from now on, as `async for message in ...`.
 
@@ -359,7 +376,7 @@ class Hubbub:
 
     def _message(
         self,
-        channel: str,
+        channel: str | None,
         payload: Any,
         type: str | None,
         sender: str,

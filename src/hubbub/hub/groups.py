@@ -80,6 +80,17 @@ class Groups:
         self.get(id).users.discard(user)
         self._update(self._sessions.get(user, ()))
 
+    def assign(self, id: str, users: set[str]) -> None:
+        """Just these were put into the group by call. Raises `Conflict` (`not_found`)."""
+        group = self.get(id)
+        changed, group.users = group.users ^ users, users
+        for user in sorted(changed):
+            self._update(self._sessions.get(user, ()))
+
+    def all(self) -> list[Group]:
+        """Every group but `default`, which is not made by anyone."""
+        return [group for group in self._groups.values() if group.id != DEFAULT]
+
     def members(self, id: str) -> list[str]:
         """The users in the group: those added, also when they are away, and those who are here."""
         group = self.get(id)

@@ -351,19 +351,21 @@ class Hub:
         for session in room.sessions_of(user):
             self.membership.expel(room, session, reason)
 
-    def mute(self, room: Room, user: str) -> None:
-        """The user may not write in the room any more."""
+    def mute(self, room: Room, user: str, reason: str) -> None:
+        """The user may not write in the room any more, and is told."""
         self.rooms.mute(room, user)
-        self._tell_muted(room, user, muted=True)
-
-    def unmute(self, room: Room, user: str) -> None:
-        self.rooms.unmute(room, user)
-        self._tell_muted(room, user, muted=False)
-
-    def _tell_muted(self, room: Room, user: str, *, muted: bool) -> None:
-        self.roster.muted(room, user, muted)
+        self.roster.muted(room, user, True)
         if self.peers is not None:
-            self.peers.tell_all(Muted(room.id, user, muted))
+            self.peers.tell_all(Muted(room.id, user, True))
+        self.tell(user, System(reason, "warning"), room.channel)
+
+    def unmute(self, room: Room, user: str, reason: str) -> None:
+        """The user may write again, and is told."""
+        self.rooms.unmute(room, user)
+        self.roster.muted(room, user, False)
+        if self.peers is not None:
+            self.peers.tell_all(Muted(room.id, user, False))
+        self.tell(user, System(reason, "info"), room.channel)
 
     def delete_room(self, id: str) -> None:
         """Everyone leaves, and the room is no more. Raises `Conflict` (`not_found`), or is told later that it is."""

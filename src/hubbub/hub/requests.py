@@ -13,6 +13,7 @@ from hubbub.hub.history import HistoryQuery
 from hubbub.hub.membership import subscription_of
 from hubbub.hub.moderation import Moderation
 from hubbub.hub.permissions import Action, require
+from hubbub.hub.rooms import Room
 from hubbub.hub.session import Session
 from hubbub.protocol import messages
 from hubbub.protocol.channels import Channel, parse_channel
@@ -128,7 +129,17 @@ class Requests:
         target = command.target
         if not isinstance(target, str):
             raise BadMessage("invalid_message", f"{command.action} needs a target", field="payload.target")
-        Moderation(hub, command.action, target, session.user.name, answer).run(channel.id)
+        by = session.user.name
+
+        def act(room: Room) -> None:
+            if command.action == "kick":
+                hub.kick(room, target, f"{by} removed you from {room.name}")
+            elif command.action == "mute":
+                hub.mute(room, target, f"{by} muted you in {room.name}")
+            else:
+                hub.unmute(room, target, f"{by} unmuted you in {room.name}")
+
+        Moderation(hub, target, act, answer).run(channel.id)
 
     def _subscribe(
         self,

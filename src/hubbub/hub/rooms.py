@@ -165,6 +165,17 @@ class Rooms:
         room = self._rooms.setdefault(room.id, room)
         return self._add(room, session)
 
+    def admit(self, room: Room, session: Session) -> Room:
+        """The session is in a room that all hubs know, and this one perhaps not yet: returns the one here."""
+        room = self.keep(room)
+        room.absent.discard(session)
+        self._add(room, session)
+        return room
+
+    def keep(self, room: Room) -> Room:
+        """A room that was made on another hub is known here from now on."""
+        return self._rooms.setdefault(room.id, room)
+
     def expect(self, id: str, session: Session) -> None:
         """A session that was kept elsewhere comes back soon: it is as one that is away."""
         room = self._rooms.get(id)

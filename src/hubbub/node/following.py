@@ -12,6 +12,7 @@ from typing import Any
 
 from hubbub.hub.hub import Hub
 from hubbub.hub.publishing import Publication
+from hubbub.node.mailing import MailedPeers
 from hubbub.ports import Page, SharedLog
 from hubbub.protocol.payloads import Position
 
@@ -72,11 +73,23 @@ class _Tail:
 class Following:
     """Implements `Sink`. All of it belongs to one loop; `start` runs a coroutine beside everything else."""
 
-    def __init__(self, hub: Hub, shared: SharedLog, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        shared: SharedLog,
+        start: Callable[[Coroutine[Any, Any, None]], None],
+        mailed: MailedPeers | None = None,
+    ) -> None:
+        """`mailed` is what the readers of a log are told beside it, opened and left with it."""
         self._hub = hub
+        self._mailed = mailed
         self._log = shared
         self._start = start
         self._tails: OrderedDict[str, _Tail] = OrderedDict()
+        self.is_away = False
+        """Whether a log could not be read when that was tried last."""
+        self._under_way: dict[bytes, Publication] = {}
+        """What is being appended here: the follower may be faster than the answer."""
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def __len__(self) -> int:
@@ -91,6 +104,8 @@ class Following:
         if tail is None:
             tail = self._tails[name] = _Tail(name, self._hub.clock())
             tail.waiting.append(then)
+            if self._mailed is not None:
+                self._mailed.open(name)
             self._start(self._open(tail))
             return
         tail.left = None
@@ -104,6 +119,16 @@ class Following:
         tail = self._tails.get(name)
         if tail is not None:
             tail.left = self._hub.clock()
+
+    def appending(self, batch: Sequence[Publication]) -> None:
+        """These are on their way into the log, until `appended`."""
+        for publication in batch:
+            self._under_way[publication.record] = publication
+
+    def appended(self, batch: Sequence[Publication]) -> None:
+        """What became of them was told."""
+        for publication in batch:
+            self._under_way.pop(publication.record, None)
 
     def committed(self, publication: Publication, epoch: str, offset: int) -> None:
         """What was published here stands there now. It is handed on at once where it is certain to be next."""
@@ -132,7 +157,7 @@ class Following:
         now = self._hub.clock()
         for tail in [tail for tail in self._tails.values() if tail.left is not None and now - tail.left >= LINGER]:
             if self._hub.feeds.find(tail.log) is None and tail.state is not _State.OPENING:
-                del self._tails[tail.log]
+                self._forget(tail)
                 self._log.unfollow(tail.log, self)
         for tail in list(islice(self._tails.values(), _LOOKED_AT)):
             self._tails.move_to_end(tail.log)
@@ -162,7 +187,7 @@ class Following:
             head = await self._log.follow(tail.log, self)
         except Exception as error:
             log.warning("%s cannot be followed: %s", tail.log, error)
-            del self._tails[tail.log]
+            self._forget(tail)
             waiting, tail.waiting = tail.waiting, []
             for then in waiting:
                 then(None)
@@ -173,6 +198,11 @@ class Following:
             self._read(tail)
         else:
             self._go_live(tail)
+
+    def _forget(self, tail: _Tail) -> None:
+        del self._tails[tail.log]
+        if self._mailed is not None:
+            self._mailed.leave(tail.log)
 
     def _take(self, tail: _Tail, epoch: str, entries: Sequence[tuple[int, bytes]]) -> None:
         """Hands on what is new, as long as nothing is missing before it."""
@@ -188,7 +218,7 @@ class Following:
                 self._read(tail)
                 break
             tail.at = offset
-            fresh.append((offset, self._own(tail, offset) or self._foreign(record)))
+            fresh.append((offset, self._own(tail, offset, record) or self._foreign(record)))
         if fresh:
             self._hub.publishing.arrived(tail.log, fresh)
 
@@ -216,10 +246,13 @@ class Following:
                 try:
                     page = await self._log.read(tail.log, after=tail.at, limit=_STRETCH)  # type: ignore[misc]
                 except Exception as error:
-                    log.warning("%s cannot be read, again in %g s: %s", tail.log, pause, error)
+                    if not self.is_away:
+                        log.warning("logs cannot be read, and are tried again until they can: %s", error)
+                    self.is_away = True
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
                     continue
+                self.is_away = False
                 if self._apply(tail, page) and not tail.again:
                     self._go_live(tail)
                     return
@@ -244,7 +277,7 @@ class Following:
         for offset, record in page.entries:
             if offset > tail.at:
                 tail.at = offset
-                fresh.append((offset, self._own(tail, offset) or self._foreign(record)))
+                fresh.append((offset, self._own(tail, offset, record) or self._foreign(record)))
         if page.complete:
             tail.at = max(tail.at, page.head)
         if fresh:
@@ -269,8 +302,9 @@ class Following:
             if epoch == tail.epoch:
                 self._take(tail, epoch, ((offset, record),))
 
-    def _own(self, tail: _Tail, offset: int) -> Publication | None:
-        return tail.own.pop((tail.epoch, offset), None) if tail.own else None
+    def _own(self, tail: _Tail, offset: int, record: bytes) -> Publication | None:
+        found = tail.own.pop((tail.epoch, offset), None) if tail.own else None
+        return found or (self._under_way.get(record) if self._under_way else None)
 
     def _foreign(self, record: bytes) -> bytes:
         self._hub.watch.traffic.received(len(record))

@@ -14,6 +14,7 @@ from hubbub.hub.hub import Hub
 from hubbub.hub.journal import Stretch
 from hubbub.hub.publishing import Publication
 from hubbub.node.following import Following
+from hubbub.node.mailing import MailedPeers
 from hubbub.ports import Append, Appended, Log, Refused, SharedLog
 from hubbub.protocol.payloads import Position
 
@@ -25,13 +26,15 @@ T = TypeVar("T")
 class LogJournal:
     """Implements `hubbub.hub.journal.Journal`. Appends keep their order: the next waits for the one before.
 
-    Give the `store` as `shared`, too, when other nodes append to it as well.
+    Give the `store` as `shared`, too, when other nodes append to it as well; `mailed` are these.
     """
 
-    def __init__(self, hub: Hub, store: Log, shared: SharedLog | None = None) -> None:
+    def __init__(
+        self, hub: Hub, store: Log, shared: SharedLog | None = None, mailed: MailedPeers | None = None
+    ) -> None:
         self._hub = hub
         self._store = store
-        self._following = None if shared is None else Following(hub, shared, self._start_beside)
+        self._following = None if shared is None else Following(hub, shared, self._start_beside, mailed)
         self._waiting: list[Publication] = []
         self._appending = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,6 +48,8 @@ class LogJournal:
         results = self._store.append([_append(publication) for publication in batch])
         if isawaitable(results):
             self._appending = True
+            if self._following is not None:
+                self._following.appending(batch)
             self._start(self._append_later(batch, results))
         else:
             self._committed(batch, results)
@@ -134,6 +139,8 @@ class LogJournal:
             _complain("appended to", error)
             answers = [Refused("unavailable", "the log cannot be had now")] * len(batch)
         self._committed(batch, answers)
+        if self._following is not None:
+            self._following.appended(batch)
         self._appending = False
         batch, self._waiting = self._waiting, []
         if batch:

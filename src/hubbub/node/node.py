@@ -12,6 +12,7 @@ from typing import cast
 from hubbub.config import Settings
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.node.journal import LogJournal
+from hubbub.node.together import Together
 from hubbub.node.vault import SessionVault
 from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog, Snapshots
 from hubbub.protocol.wire import Wire
@@ -49,7 +50,15 @@ class Node:
         self.hub = Hub(settings, wire, self._wake, clock=clock, wall=wall)
         given = (sessions, directory, presence, registry, mailbox, snapshots, log)
         self._stores = [one for one in given if one is not None]
-        self._journal = self.hub.journal = LogJournal(self.hub, log, shared_log(log))
+        shared = shared_log(log)
+        self.together: Together | None = None
+        """What is agreed on with other nodes; None where there cannot be any."""
+        if shared is not None and presence is not None and directory is not None and mailbox is not None:
+            self.together = Together(self.hub, presence, directory, mailbox)
+            # It knows of rooms what the vault would.
+            directory = None
+        mailed = self.together.mailed if self.together is not None else None
+        self._journal = self.hub.journal = LogJournal(self.hub, log, shared, mailed)
         self._vault: SessionVault | None = None
         if sessions is not None:
             self._vault = self.hub.vault = SessionVault(self.hub, sessions, directory)
@@ -60,6 +69,8 @@ class Node:
     async def start(self) -> None:
         """Turns are taken from now on, also for what was published before."""
         self._loop = asyncio.get_running_loop()
+        if self.together is not None:
+            await self.together.start()
         if self._vault is not None:
             await self._vault.recall()
             self._ending = self._loop.call_later(self.settings.session_ttl, self._vault.forget_unused)
@@ -79,6 +90,8 @@ class Node:
                 timer.cancel()
         await self._journal.settle()
         await self._journal.close()
+        if self.together is not None:
+            await self.together.stop()
         if self._vault is not None:
             await self._vault.settle()
         for store in self._stores:
@@ -90,6 +103,8 @@ class Node:
         """Stops at once, as a crash would: nothing is brought to its end, saved or closed."""
         self._loop = None
         self._journal.abandon()
+        if self.together is not None:
+            self.together.kill()
         for timer in (self._sweep, self._ending):
             if timer is not None:
                 timer.cancel()
@@ -112,6 +127,8 @@ class Node:
         try:
             self.hub.sweep()
             self._journal.sweep()
+            if self.together is not None:
+                self.together.sweep()
         except Exception:
             logger.exception("looking after the connections failed")
 

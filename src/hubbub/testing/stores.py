@@ -91,6 +91,9 @@ class LinePresence:
     async def drop(self, node: str) -> Sequence[Left]:
         return await self._line.call(lambda: self._inner.drop(node))
 
+    async def holders(self) -> Sequence[str]:
+        return await self._line.call(self._inner.holders)
+
     def close(self) -> None:
         """The other nodes go on with it."""
 

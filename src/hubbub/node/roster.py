@@ -1,0 +1,294 @@
+"""Rooms over all nodes: who is in them is in `Presence`, what they are in the `Directory`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from hubbub.errors import Conflict, Denied, ProtocolError, error_of
+from hubbub.hub.rooms import Room
+from hubbub.hub.roster import Counted, Roll, Seat, Seated
+from hubbub.hub.session import Session
+from hubbub.node.facts import Facts
+from hubbub.node.vault import answer
+from hubbub.ports import Left, Presence
+
+if TYPE_CHECKING:
+    from hubbub.hub.hub import Hub
+
+log = logging.getLogger("hubbub.roster")
+
+_REFRESHED = 200
+"""Entries that are entered again in a second: what the store has lost is there again after a while."""
+
+
+class SharedRoster:
+    """Implements `hubbub.hub.roster.Roster`.
+
+    What concerns one session in one room is done in order. An entry belongs to this node's run; what could not be
+    said while the store was away is said when it is back.
+    """
+
+    def __init__(self, hub: Hub, presence: Presence, facts: Facts) -> None:
+        self._hub = hub
+        self._presence = presence
+        self._facts = facts
+        self.holder = f"{hub.settings.node_name}/{hub.run}"
+        """Whom this node's entries belong to."""
+        self._lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._started = 0
+        self._joining: dict[Session, set[str]] = {}
+        self._owed: dict[tuple[str, str], str] = {}
+        """Departures that could not be said yet: room and session's key to user."""
+        self._due: deque[tuple[Room, Session]] = deque()
+        """What is to be entered again next."""
+        self.is_away = False
+        """Whether the store could not be had when it was last asked."""
+
+    # --- What the hub asks for -------------------------------------------------------------------------
+
+    def join(self, id: str, session: Session, then: Seated) -> None:
+        joining = self._joining.setdefault(session, set())
+        room = self._hub.rooms.find(id)
+        is_in = room is not None and (session in room.members.get(session.user.name, ()) or session in room.absent)
+        if is_in or id in joining:
+            raise Conflict("already_joined", f"this session is in room {id}", field="channel")
+        most = self._hub.settings.max_subscriptions
+        if len(session.rooms) + len(joining) >= most:
+            raise Denied("forbidden", f"a session has at most {most} rooms and topics", field="channel")
+        joining.add(id)
+        self._in_turn(id, session.key, self._join(id, session, then))
+
+    def came_back(self, room: Room, session: Session, is_first: bool, then: Counted) -> None:
+        self._in_turn(room.id, session.key, self._come_back(room, session, then))
+
+    def left(self, room: Room, session: Session, is_last: bool, then: Counted) -> None:
+        self._in_turn(room.id, session.key, self._leave(room, session, then))
+
+    def members(self, room: Room, limit: int, then: Callable[[Roll | None], None]) -> None:
+        self._start(self._call_roll(room, limit, then))
+
+    def look_up(self, id: str, then: Callable[[Room | ProtocolError], None]) -> None:
+        room = self._hub.rooms.find(id)
+        if room is not None:
+            then(room)
+        else:
+            self._start(self._look_up(id, then))
+
+    def made(self, room: Room) -> None:
+        self._facts.made(room)
+
+    def closed(self, room: Room) -> None:
+        self._facts.closed(room)
+
+    def muted(self, room: Room, user: str, muted: bool) -> None:
+        self._facts.muted(room, user, muted)
+
+    def grouped(self, group: str, user: str | None = None, belongs: bool = True) -> None:
+        self._facts.grouped(group, user, belongs)
+
+    def learn_room(self, id: str) -> None:
+        self._start(self._facts.learn_room(id))
+
+    def learn_group(self, id: str) -> None:
+        self._start(self._facts.learn_group(id))
+
+    # --- What the node asks for ------------------------------------------------------------------------
+
+    def sweep(self) -> None:
+        """To be called about once a second."""
+        if "" not in {room for room, _ in self._lanes}:
+            self._in_turn("", "", self._mend())
+
+    def enter_again(self) -> None:
+        """All of this node's entries may be gone from the store."""
+        self._due = deque((room, session) for room in self._hub.rooms.all() for session in _present(room))
+
+    async def drop(self, holder: str) -> None:
+        """This node's run is gone: whoever gets its departures tells of them. Raises what the store raises."""
+        for left in await answer(self._presence.drop(holder)):
+            self._tell_departure(left)
+
+    async def settle(self) -> None:
+        """Waits until nothing is under way."""
+        while self._lanes:
+            await asyncio.wait(list(self._lanes.values()))
+
+    def abandon(self) -> None:
+        """Waits for nothing any more."""
+        for task in list(self._lanes.values()):
+            task.cancel()
+
+    # --- Rooms -----------------------------------------------------------------------------------------
+
+    async def _join(self, id: str, session: Session, then: Seated) -> None:
+        try:
+            outcome: Seat | ProtocolError | None = await self._enter(id, session)
+        except ProtocolError as error:
+            outcome = error
+        except Exception as error:
+            self._missed(error)
+            # It may be in all the same.
+            self._owed[id, session.key] = session.user.name
+            outcome = error_of("unavailable", "the room cannot be had now", retry_after_ms=1000)
+        joining = self._joining.get(session)
+        if joining is not None:
+            joining.discard(id)
+            if not joining:
+                del self._joining[session]
+        if outcome is not None:
+            then(outcome)
+            self._hub.wake()
+
+    async def _enter(self, id: str, session: Session) -> Seat | None:
+        """The seat; None when the session ended meanwhile. Raises `Conflict`."""
+        room = await self._facts.room(id, session.user.name)
+        user = session.user.name
+        joined = await answer(self._presence.join(room.channel, user, session.key, self.holder, limit=room.capacity))
+        if joined is None:
+            raise Conflict("room_full", f"room {id} holds {room.capacity} users", field="channel")
+        self._owed.pop((id, session.key), None)
+        if self._hub.sessions.find(session.digest) is not session:
+            await answer(self._presence.leave(room.channel, user, session.key, self.holder))
+            return None
+        return Seat(self._hub.rooms.admit(room, session), joined.first, joined.count)
+
+    async def _come_back(self, room: Room, session: Session, then: Counted) -> None:
+        try:
+            if not await self._facts.refresh(room):
+                self._hub.membership.expel(room, session, f"{room.name} was closed")
+                return
+            if session not in room.members.get(session.user.name, ()):
+                return
+            joined = await self._reenter(room, session)
+        except Exception as error:
+            self._missed(error)
+            self._due.append((room, session))
+            return
+        then(*joined)
+        self._hub.wake()
+
+    async def _reenter(self, room: Room, session: Session) -> tuple[bool, int]:
+        joined = await answer(self._presence.join(room.channel, session.user.name, session.key, self.holder))
+        assert joined is not None, "there was no limit"
+        self._owed.pop((room.id, session.key), None)
+        return joined.first, joined.count
+
+    async def _leave(self, room: Room, session: Session, then: Counted) -> None:
+        try:
+            left = await answer(self._presence.leave(room.channel, session.user.name, session.key, self.holder))
+        except Exception as error:
+            self._missed(error)
+            self._owed[room.id, session.key] = session.user.name
+            return
+        then(left.last, left.count)
+        self._hub.wake()
+        if left.last and left.count == 0:
+            await self._end(room)
+
+    async def _end(self, room: Room) -> None:
+        """The last user left: an open room is no more, unless somebody is coming or is to come back."""
+        here = self._hub.rooms.find(room.id)
+        if room.permanent or (here is not None and (here.members or here.absent)):
+            return
+        try:
+            await self._facts.forget(room)
+            if (await answer(self._presence.members(room.channel, 0))).count:
+                await self._facts.restore(room)
+        except Exception as error:
+            self._missed(error)
+
+    async def _call_roll(self, room: Room, limit: int, then: Callable[[Roll | None], None]) -> None:
+        roll = None
+        try:
+            found = await answer(self._presence.members(room.channel, limit))
+            roll = Roll(found.count, found.users)
+        except Exception as error:
+            self._missed(error)
+        then(roll)
+        self._hub.wake()
+
+    async def _look_up(self, id: str, then: Callable[[Room | ProtocolError], None]) -> None:
+        found: Room | ProtocolError
+        try:
+            found = await self._facts.find(id) or Conflict("not_found", f"there is no room {id}", field="channel")
+        except Exception as error:
+            self._missed(error)
+            found = error_of("unavailable", "the room cannot be had now", retry_after_ms=1000)
+        then(found)
+        self._hub.wake()
+
+    # --- After the store was away ----------------------------------------------------------------------
+
+    def _missed(self, error: Exception) -> None:
+        if not self.is_away:
+            log.warning("rooms cannot be agreed on with the other nodes: %s", error)
+        self.is_away = True
+
+    async def _mend(self) -> None:
+        """Says what could not be said, and enters again what the store may have lost."""
+        try:
+            if self.is_away:
+                await answer(self._presence.members("", 0))
+                self.is_away = False
+                self.enter_again()
+            for (id, key), user in list(self._owed.items()):
+                await self._repay(id, key, user)
+            if not self._due:
+                self.enter_again()
+            for _ in range(min(_REFRESHED, len(self._due))):
+                room, session = self._due.popleft()
+                if session in _present(room):
+                    is_first, count = await self._reenter(room, session)
+                    if is_first:
+                        self._hub.membership.announce(room, "join", session.user.name, count)
+        except Exception as error:
+            self._missed(error)
+
+    async def _repay(self, id: str, key: str, user: str) -> None:
+        session = self._hub.groups.by_key.get(key)
+        room = self._hub.rooms.find(id)
+        if session is None or room is None or session not in room.members.get(user, ()):
+            self._tell_departure(await answer(self._presence.leave(f"room:{id}", user, key, self.holder)))
+        self._owed.pop((id, key), None)
+
+    def _tell_departure(self, left: Left) -> None:
+        kind, _, id = left.space.partition(":")
+        if left.last and kind == "room":
+            # Nobody of this hub may be in it, and then there are others to be told.
+            room = self._hub.rooms.find(id) or Room(id)
+            self._hub.membership.announce(room, "leave", left.user, left.count)
+            self._hub.wake()
+
+    # --- Tasks -----------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._started += 1
+        self._in_turn("?", str(self._started), work)
+
+    def _in_turn(self, room: str, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """Runs it when what was begun before for this room and session is over."""
+        lane = room, key
+        before = self._lanes.get(lane)
+
+        async def go() -> None:
+            if before is not None:
+                await asyncio.wait({before})
+            await work
+
+        task = self._lanes[lane] = asyncio.get_running_loop().create_task(go())
+
+        def over(task: asyncio.Task[None]) -> None:
+            if self._lanes.get(lane) is task:
+                del self._lanes[lane]
+            if not task.cancelled() and task.exception() is not None:
+                log.error("what was to be done about a room failed", exc_info=task.exception())
+
+        task.add_done_callback(over)
+
+
+def _present(room: Room) -> list[Session]:
+    return [session for sessions in room.members.values() for session in sessions if session.connection is not None]
