@@ -77,7 +77,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int = 8000
     node: str = ""
-    """This node's name in `welcome`; the machine's by default."""
+    """This node's name in `welcome`, and in a cluster; the machine's by default, there with a random end."""
+    advertise: str = ""
+    """The ws:// or wss:// URL at which clients reach this very node; by default where it listens."""
+    migration_timeout: float = 10.0
+    """For a client that is told to go to another node to get there."""
+    drain_over: float = 10.0
+    """Over how long at most a node that stops sends its clients to others."""
     anonymous: bool = False
     """Whether users without credentials get in, under any name they say."""
     origins: tuple[str, ...] = ()
@@ -145,6 +151,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigurationError("port", "must be 0 to 65535; 0 chooses a free one")
         if self.write_limit < self.write_buffer:
             raise ConfigurationError("write_limit", "must be at least write_buffer")
+        if self.advertise and not self.advertise.startswith(("ws://", "wss://")):
+            raise ConfigurationError("advertise", f"{self.advertise!r}: write it as ws://node-1.example.org:8000/ws")
         for origin in self.origins:
             if origin != "*" and not origin.startswith(("http://", "https://")):
                 raise ConfigurationError("origins", f"{origin!r}: write it as https://example.org")
@@ -183,6 +191,8 @@ _POSITIVE = (
     "idle_after",
     "statistics_interval",
     "drain_timeout",
+    "migration_timeout",
+    "drain_over",
     "write_buffer",
     "room_capacity",
     "max_subscriptions",

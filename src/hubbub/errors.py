@@ -8,7 +8,7 @@
     └── ProtocolError                 what a peer is answered with: a code and a number
         ├── BadMessage                100–105: do not repeat it
         ├── Denied                    110–114: get a new token or session, or give up
-        ├── Conflict                  120–124: decide
+        ├── Conflict                  120–125: decide
         ├── TryLater                  130–132: repeat after `retry_after_ms`
         └── InternalError             199: repeat once
 
@@ -99,6 +99,7 @@ class ProtocolError(HubbubError):
         "not_joined": 122,
         "room_full": 123,
         "already_exists": 124,
+        "already_migrating": 125,
         "rate_limited": 130,
         "too_many_pending": 131,
         "unavailable": 132,
@@ -136,7 +137,7 @@ class Denied(ProtocolError):
 
 
 class Conflict(ProtocolError):
-    """The state of the hub does not allow it now (120–124). The caller decides."""
+    """The state of the hub does not allow it now (120–125). The caller decides."""
 
 
 class TryLater(ProtocolError):

@@ -53,6 +53,7 @@ export const ERROR_NUMBERS = {
   not_joined: 122,
   room_full: 123,
   already_exists: 124,
+  already_migrating: 125,
   rate_limited: 130,
   too_many_pending: 131,
   unavailable: 132,
@@ -122,7 +123,7 @@ export interface WelcomePayload {
   positions: Record<string, Position>;
 }
 
-/** `ticket` is what a `migrate` gave: it proves to the node that this connection may be moved there. */
+/** `ticket` is what a `migrate` gave: with it the session comes from the node that sent that. */
 export interface RestoreSessionPayload {
   positions?: Record<string, Position>;
   token?: string;

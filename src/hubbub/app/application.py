@@ -100,6 +100,7 @@ class Hubbub:
             clock=clock,
             wall=wall,
         )
+        self.settings = node.settings
         self._server = Server(node)
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)
@@ -308,6 +309,20 @@ class Hubbub:
         """Registers what hears of a connection that said nothing for `idle_after` seconds."""
         self.hub.watch.on_idle = callback
         return callback
+
+    # --- The cluster -----------------------------------------------------------------------------------
+
+    async def migrate(self, connection_id: str, node: str | None = None) -> str:
+        """Moves a connection of this node to another one, by default the least loaded; returns where it is then.
+
+        Its client opens the new connection before the old one ends: nothing is lost, doubled or out of order. Raises
+        `Conflict` (`not_found`, `already_migrating`), and `TryLater` (`unavailable`) when three attempts fail: then
+        the connection stays.
+        """
+        peers = self._server.node.cluster
+        if peers is None:
+            raise ConfigurationError("backend", "there is no other node: let several share one backend")
+        return await peers.migrations.move(connection_id, node)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of everything that this application speaks."""

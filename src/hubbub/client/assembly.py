@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from hubbub.client.acknowledging import Acknowledging
 from hubbub.client.composing import Composer
@@ -36,7 +35,7 @@ log = logging.getLogger("hubbub.client")
 class Parts:
     """Makes every part once and tells each of those it needs; what belongs to no single one is here."""
 
-    def __init__(self, url: str, options: ClientOptions, migrate: Callable[[messages.MigrateMessage], None]) -> None:
+    def __init__(self, url: str, options: ClientOptions) -> None:
         self._loop = asyncio.get_running_loop()
         wire = Wire(options.catalog)
         self.events = Events()
@@ -62,7 +61,7 @@ class Parts:
             self.composer, self.requests, self.positions, self.acks, self.deliveries, self.events
         )
         self.openings = Openings(self.memberships, self.deliveries, self.acks, is_connected=lambda: self.link.is_open)
-        self.recovery = self._recovery(migrate)
+        self.recovery = self._recovery()
         self.tokens.refresh = self._send_token
         self.link.conduct = self.recovery
 
@@ -134,7 +133,7 @@ class Parts:
             lost=self._lost,
         )
 
-    def _recovery(self, migrate: Callable[[messages.MigrateMessage], None]) -> Recovery:
+    def _recovery(self) -> Recovery:
         dispatch = Dispatch(
             publishing=self.publishing,
             requests=self.requests,
@@ -142,7 +141,7 @@ class Parts:
             deliveries=self.deliveries,
             tokens=self.tokens,
             events=self.events,
-            migrate=migrate,
+            migrate=self.link.move,
         )
         return Recovery(
             session=self.session,

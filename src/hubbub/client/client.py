@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -21,12 +20,11 @@ from hubbub.protocol.channels import parse_channel
 from hubbub.protocol.messages import Message
 from hubbub.protocol.payloads import AckDetails, Position, Presence, Welcome
 
-log = logging.getLogger("hubbub.client")
-
 
 class Client:
     """One session with a hub, made by `connect`. It comes back by itself when its connection is lost.
 
+    When the hub asks it to, it goes on at another node, which it reaches before it leaves the old one.
     Every method raises typed errors: a `ProtocolError` is what the server answered, `OutcomeUnknown` says that
     something was sent and nobody can say what became of it, `ConnectionClosed` that there will be no connection
     any more. Without a connection for now, everything waits for the next one: `asyncio.timeout` bounds that.
@@ -34,7 +32,7 @@ class Client:
 
     def __init__(self, url: str, options: ClientOptions | None = None) -> None:
         """Needs a running loop. `start` follows, and in the end `close`. Raises `ConfigurationError`."""
-        self._parts = Parts(url, options or ClientOptions(), self.handle_migration)
+        self._parts = Parts(url, options or ClientOptions())
 
     async def start(self, *, background: bool = False) -> None:
         """Connects. In the background it returns at once, and attempts go on until one succeeds.
@@ -198,15 +196,6 @@ class Client:
     def wake(self) -> None:
         """Tries to reconnect at once, as when the machine is online again; does nothing while connected."""
         self._parts.link.wake()
-
-    def handle_migration(self, message: messages.MigrateMessage) -> None:
-        """The server asks to go on at another address: a seam for make before break (docs/protocol.md, 4.1).
-
-        Whoever overrides it opens `payload.url` after `delay_ms`, restores the session with `ticket` there, and
-        publishes nothing meanwhile; `session_restored` there ends the old connection with 1000. For now it is
-        ignored: whenever the server ends the connection, the client comes back as from any other end.
-        """
-        log.debug("a migration to %s is ignored", message.payload.url)
 
     async def close(self) -> None:
         """Says goodbye and waits until the connection has ended. Everyone who waits gets a typed error.

@@ -27,14 +27,12 @@ class Conduct(Protocol):
     @property
     def max_message(self) -> int: ...
     def greeting(self, token: str | None) -> Message: ...
-    def expired(self, token: str | None) -> Message: ...
+    def expired(self, token: str | None) -> Message | None: ...
     def welcomed(self, message: messages.WelcomeMessage) -> None: ...
     def restored(self, message: messages.SessionRestoredMessage) -> None: ...
     async def settle(self) -> None: ...
     def received(self, message: Message) -> None: ...
     def checked(self) -> None: ...
-    def suspended(self, reason: ConnectionClosed) -> None: ...
-    def ended(self, error: ConnectionClosed) -> None: ...
 
 
 class Connection:
@@ -56,6 +54,7 @@ class Connection:
         self._lost = lost
         self._wire = wire
         self._profile = profile
+        self.meter = meter
         self._socket: ClientSocket | None = None
         self._greeting: Message | None = None
         self._token: str | None = None
@@ -67,6 +66,9 @@ class Connection:
         self.ended: asyncio.Future[ConnectionClosed] = loop.create_future()
         self.is_open = False
         """Whether it was established and is not over."""
+        self.is_leaving = False
+        """Whether the server asked to go on elsewhere."""
+        self._is_retired = False
         self.retry_after_ms: int | None = None
         """What the last error asked for."""
 
@@ -123,6 +125,15 @@ class Connection:
         except TimeoutError:
             self.abort(ConnectionClosed(1000))
 
+    def retire(self) -> None:
+        """The session goes on over another connection: of this one only acknowledgements are of interest any more."""
+        self._is_retired = True
+
+    async def farewell(self, patience: float) -> None:
+        """Waits for the server to end it; after `patience` seconds ends it."""
+        await asyncio.wait((self.ended,), timeout=patience)
+        await self.close(patience)
+
     def abort(self, reason: ConnectionClosed) -> None:
         """Ends it at once, unless it is over."""
         socket = self._socket
@@ -146,6 +157,10 @@ class Connection:
             self._heartbeat.answered()
         elif isinstance(message, messages.PingMessage):
             self.send(messages.PongMessage(message_id=message.message_id))
+        elif self._is_retired:
+            # What is wrong with what was said here is said again over the new connection.
+            if isinstance(message, messages.AckMessage):
+                self._conduct.received(message)
         elif self.is_open:
             self._heartbeat.active()
             if isinstance(message, messages.ErrorMessage):
@@ -164,7 +179,7 @@ class Connection:
             self._established.set_exception(reason)
             # The dial may fail before anybody looks at it.
             self._established.exception()
-        if was_open:
+        if was_open and not self._is_retired:
             self._lost(reason)
 
     # --- The greeting ----------------------------------------------------------------------------------
@@ -197,12 +212,15 @@ class Connection:
     def _refused(self, error: ProtocolError) -> None:
         is_passing = isinstance(error, TryLater | InternalError)
         is_about_the_token = isinstance(error, Denied) and error.code in ("unauthorized", "token_expired")
+        again: Message | None = None
         if isinstance(self._greeting, messages.RestoreSessionMessage) and not is_passing and not is_about_the_token:
+            again = self._conduct.expired(self._token)
+        if again is None:
+            self._established.set_exception(error)
+        else:
             # The session cannot be had any more, but a new one can, over the same connection.
             log.info("the session is lost: %s", error)
-            self._greet(self._conduct.expired(self._token))
-        else:
-            self._established.set_exception(error)
+            self._greet(again)
 
     # --- The heartbeat ---------------------------------------------------------------------------------
 

@@ -119,6 +119,12 @@ class Publishing:
         self._hold.stop()
         self._pending.stand(self._loop.time())
 
+    def resume(self) -> None:
+        """The connection from before goes on: clocks run again, and what waited is sent."""
+        self._pending.go(self._loop.time())
+        self._alarm.by(self._pending.next_due())
+        self.flow()
+
     def repeat(self) -> None:
         """The session goes on over a new connection: what is pending goes out again, in order. `flow` follows."""
         now = self._loop.time()

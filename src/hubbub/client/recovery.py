@@ -63,11 +63,11 @@ class Recovery:
 
     # --- Coming ----------------------------------------------------------------------------------------
 
-    def greeting(self, token: str | None) -> Message:
-        """What to say first over a new connection."""
+    def greeting(self, token: str | None, ticket: str | None = None) -> Message:
+        """What to say first over a new connection; with the `ticket` of a migration."""
         # Where acks are awaited the server's own positions are the safe ones: they may be left out.
         positions = sorted(self._positions, key=lambda item: item[0] in self._acks)
-        return self._session.greeting(token, positions)
+        return self._session.greeting(token, positions, ticket)
 
     def expired(self, token: str | None) -> Message:
         """The session is lost: what to say next."""
@@ -108,6 +108,24 @@ class Recovery:
     def checked(self) -> None:
         """The link was judged."""
         self._publishing.checked()
+
+    # --- Moving ----------------------------------------------------------------------------------------
+
+    def hold(self) -> bool:
+        """Nothing is published and nothing asked for until `restored`, or `release`.
+
+        False when that cannot be, since the session is still being put in order.
+        """
+        if self._unsettled is not None:
+            return False
+        self._publishing.suspend()
+        self._requests.hold()
+        return True
+
+    def release(self) -> None:
+        """It all goes on over the same connection."""
+        self._publishing.resume()
+        self._requests.release()
 
     # --- Going -----------------------------------------------------------------------------------------
 

@@ -142,6 +142,17 @@ class Requests:
         """There is a connection, but the session is still being put in order over it."""
         self._table.go(self._loop.time())
 
+    def hold(self) -> None:
+        """What is asked from now on waits; answers to what was asked may still come."""
+        self._is_open = False
+
+    def release(self) -> None:
+        """What waited since `hold` goes out over the same connection."""
+        self._is_open = True
+        for _, request in self._table:
+            if not request.asked:
+                self._send(request)
+
     def suspend(self, error: HubbubError) -> None:
         """The connection ended: what was sent and is not repeatable may or may not have happened."""
         self._is_open = False

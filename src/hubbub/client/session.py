@@ -48,8 +48,10 @@ class Session:
         given = None if self.welcome is None else self.welcome.limits.get("message_bytes")
         return given if isinstance(given, int) and given > 0 else MAX_MESSAGE
 
-    def greeting(self, token: str | None, positions: Iterable[tuple[str, Position]]) -> Message:
-        """What to say first: the session from before if there is one, else hello.
+    def greeting(
+        self, token: str | None, positions: Iterable[tuple[str, Position]], ticket: str | None = None
+    ) -> Message:
+        """What to say first: the session from before if there is one, else hello. `ticket` is of a `migrate`.
 
         Positions that find no room are left out, the last ones first: the server then goes on from its own.
         """
@@ -68,7 +70,11 @@ class Session:
             message_id=self._composer.new_id(),
             session_id=self.id,
             connection_id=self.connection_id or UNSET,
-            payload=RestoreSession(positions=given, token=UNSET if token is None else token),
+            payload=RestoreSession(
+                positions=given,
+                token=UNSET if token is None else token,
+                ticket=UNSET if ticket is None else ticket,
+            ),
         )
 
     def hello(self, token: str | None) -> HelloMessage:

@@ -39,6 +39,7 @@ from hubbub.hub.roster import LocalRoster, Roster
 from hubbub.hub.rules import ChannelRules
 from hubbub.hub.session import Session
 from hubbub.hub.sessions import Sessions
+from hubbub.hub.tickets import Tickets
 from hubbub.hub.users import User
 from hubbub.hub.vault import NoVault, Vault
 from hubbub.hub.watch import Watch
@@ -87,6 +88,10 @@ class Hub:
         self.connections: dict[str, Connection] = {}
         self.on_empty: Callable[[], None] | None = None
         """Called when the last connection is gone."""
+        self.on_detached: Callable[[Session], None] | None = None
+        """Called when a session's connection has ended."""
+        self.on_released: Callable[[Session], None] | None = None
+        """Called when a session is another hub's."""
         self.fresh: list[Feed] = []
         self.outbox = Outbox(wire, self.wake, settings.write_limit)
         self.membership = Membership(
@@ -103,6 +108,7 @@ class Hub:
         self.catchup = CatchUp(self, settings.write_buffer)
         self.awaiting = Awaiting(self, settings.ack_timeout)
         self.restores = FailedAttempts(settings.restore_attempts)
+        self.tickets = Tickets()
         self.rules = ChannelRules(settings.channels)
         self.kinds = Kinds(self)
         self.publishing = Publishing(self)
@@ -194,6 +200,10 @@ class Hub:
         if session is not None:
             if session.connection is connection:
                 self.sessions.detach(session)
+                # It was to come back over this connection, and has not.
+                self.vault.give_back(session)
+                if self.on_detached is not None:
+                    self.on_detached(session)
             connection.session = None
         if not self.connections and self.on_empty is not None:
             self.on_empty()
@@ -416,6 +426,7 @@ class Hub:
         self.catchup.sweep()
         self.awaiting.sweep(now)
         self.sessions.sweep(now)
+        self.tickets.sweep(now)
         self.watch.sweep(now)
 
     def _flush(self) -> None:

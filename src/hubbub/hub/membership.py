@@ -158,6 +158,10 @@ class Membership:
         """The session was away for too long: its user has left, as far as the others can see."""
         self._depart(room, session, self._hub.rooms.step_out(room, session))
 
+    def let_go(self, room: Room, session: Session) -> None:
+        """The session is in the room over another hub: here it is not, and nobody has to hear of that."""
+        self._hub.rooms.leave(room, session)
+
     def come_back(self, room: Room, session: Session) -> None:
         """The session is in the room as before."""
         is_first = self._hub.rooms.come_back(room, session)

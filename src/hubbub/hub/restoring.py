@@ -134,6 +134,7 @@ class Restoration:
             self._is_over = True
             if is_attached(self._session, self._connection):
                 self._hub.close(self._connection, 1013, "the log is unavailable")
+                self._hub.vault.give_back(self._session)
         self._left -= 1
         if self._left == 0:
             self._release()

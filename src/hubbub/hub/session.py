@@ -43,6 +43,7 @@ class Session:
         "inbox",
         "key",
         "lost",
+        "origin",
         "peer",
         "profile",
         "readers",
@@ -64,6 +65,8 @@ class Session:
         self.version = HIGHEST
         """The version that was agreed on last."""
         self.fence = 0
+        self.origin: str | None = None
+        """The node that had it before, as long as its return is not complete here."""
         self.connection: Connection | None = None
         self.readers: dict[str, Reader] = {}
         self.rests: dict[str, Rest] | None = None

@@ -45,13 +45,15 @@ class Sessions:
         """The session, here or resting."""
         return self._by_digest.get(digest)
 
-    def adopt(self, session: Session) -> Session:
-        """A session that was kept elsewhere is this hub's from now on; if it is here already, that one is."""
+    def adopt(self, session: Session) -> bool:
+        """A session that was kept elsewhere is this hub's from now on; False when it is here already, as another."""
         known = self._by_digest.setdefault(session.digest, session)
-        if known is session:
-            self._hub.groups.enter(session)
-            self._rest(session)
-        return known
+        if known is not session:
+            known.fence = max(known.fence, session.fence)
+            return False
+        self._hub.groups.enter(session)
+        self._rest(session)
+        return True
 
     def attach(self, session: Session, connection: Connection) -> None:
         """The session goes on over this connection; an older one is closed, and does not come back."""
@@ -65,6 +67,7 @@ class Sessions:
     def returned(self, session: Session) -> None:
         """Its restoration is complete."""
         self._leaving.clear(session)
+        self._hub.vault.restored(session)
 
     def detach(self, session: Session) -> None:
         """Its connection ended: it rests, and after a grace its leaving is announced."""
@@ -90,8 +93,23 @@ class Sessions:
             hub.membership.leave(room, session)
         hub.kinds.ended(session)
         hub.groups.leave(session)
-        hub.journal.forget(session.key)
-        hub.vault.forget(session)
+        hub.vault.forget(session, lambda: hub.journal.forget(session.key))
+
+    def release(self, session: Session) -> None:
+        """Another hub has it, or will: it is nobody's here any more, and nobody is told that it left."""
+        if self._by_digest.get(session.digest) is session:
+            del self._by_digest[session.digest]
+        self._resting.clear(session)
+        self._leaving.clear(session)
+        for name in list(session.readers):
+            self._hub.feeds.leave(session, name)
+        session.connection = None
+        for room in list(session.rooms.values()):
+            self._hub.membership.let_go(room, session)
+        self._hub.kinds.ended(session)
+        self._hub.groups.leave(session)
+        if self._hub.on_released is not None:
+            self._hub.on_released(session)
 
     def sweep(self, now: float) -> None:
         for session in self._leaving.expired(now):

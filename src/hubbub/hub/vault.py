@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from msgspec import Struct
 
+from hubbub.errors import ProtocolError
 from hubbub.hub.feeds import rest_of
 from hubbub.hub.session import Rest, Session
 from hubbub.hub.users import User
@@ -22,16 +23,33 @@ if TYPE_CHECKING:
 class Vault(Protocol):
     """Implemented by `hubbub.node`. What is asked for here is brought to safety when the turn ends."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other hubs have it too: then what is here of a session may be out of date."""
+        ...
+
     def touch(self, session: Session) -> None:
         """The session has changed."""
         ...
 
-    def forget(self, session: Session) -> None:
-        """The session ended."""
+    def forget(self, session: Session, then: Callable[[], None]) -> None:
+        """The session ended. `then` is called unless another hub has it by now."""
         ...
 
-    def load(self, digest: bytes, then: Callable[[Session | None], None]) -> None:
-        """A session that is not here; None when nobody keeps it."""
+    def load(self, digest: bytes, then: Callable[[Session | ProtocolError | None], None]) -> None:
+        """The session as it is kept, or the one here, if that is the newer; None when nobody keeps it."""
+        ...
+
+    def claim(self, session: Session, then: Callable[[bool], None]) -> None:
+        """A session that was loaded is this hub's from now on. False when another hub was faster."""
+        ...
+
+    def restored(self, session: Session) -> None:
+        """It is complete here: the hub that had it before is told."""
+        ...
+
+    def give_back(self, session: Session) -> None:
+        """It was claimed, but cannot be restored: if another hub had it, it is that one's again."""
         ...
 
     def touch_room(self, room: Room) -> None:
@@ -46,12 +64,22 @@ class Vault(Protocol):
 class NoVault:
     """For hubs whose sessions end with the process."""
 
+    is_shared = False
+
     def touch(self, session: Session) -> None: ...
 
-    def forget(self, session: Session) -> None: ...
+    def forget(self, session: Session, then: Callable[[], None]) -> None:
+        then()
 
-    def load(self, digest: bytes, then: Callable[[Session | None], None]) -> None:
+    def load(self, digest: bytes, then: Callable[[Session | ProtocolError | None], None]) -> None:
         then(None)
+
+    def claim(self, session: Session, then: Callable[[bool], None]) -> None:
+        then(True)
+
+    def restored(self, session: Session) -> None: ...
+
+    def give_back(self, session: Session) -> None: ...
 
     def touch_room(self, room: Room) -> None: ...
 
@@ -75,6 +103,10 @@ class _RestState(Struct, omit_defaults=True):
     ack: bool = False
 
 
+class _Place(Struct):
+    node: str = ""
+
+
 class _State(Struct, omit_defaults=True):
     """What of a session has to be told to another hub."""
 
@@ -90,13 +122,15 @@ class _State(Struct, omit_defaults=True):
     lost: list[str] = []
     opened: dict[str, str] = {}
     version: str = str(HIGHEST)
+    node: str = ""
 
 
 _decode = msgspec.json.Decoder(_State).decode
+_decode_node = msgspec.json.Decoder(_Place).decode
 
 
-def snapshot(session: Session) -> bytes:
-    """The session as it is kept. Attributes of the user that have no form in JSON stand as their text."""
+def snapshot(session: Session, node: str = "") -> bytes:
+    """The session as it is kept, by this node's hub. Attributes of the user that have no form in JSON are text then."""
     user = session.user
     rests = dict(session.rests or {})
     rests.update((log, rest_of(reader)) for log, reader in session.readers.items())
@@ -113,8 +147,14 @@ def snapshot(session: Session) -> bytes:
         lost=session.lost or [],
         opened=session.peer.opened if session.peer is not None else {},
         version=str(session.version),
+        node=node,
     )
     return msgspec.json.encode(state, enc_hook=str)
+
+
+def node_of(state: bytes) -> str:
+    """The node whose hub made this snapshot. Raises `msgspec.DecodeError` for what is none."""
+    return _decode_node(state).node
 
 
 def revive(hub: Hub, digest: bytes, key: str, user: str, created: float, state: bytes) -> Session:
@@ -127,6 +167,7 @@ def revive(hub: Hub, digest: bytes, key: str, user: str, created: float, state: 
     session.inbox = known.inbox
     session.lost = known.lost or None
     session.version = parse_version(known.version)
+    session.origin = known.node or None
     for id in known.rooms:
         hub.rooms.expect(id, session)
     hub.kinds.revive(session, known.opened)

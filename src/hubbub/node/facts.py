@@ -15,7 +15,7 @@ from msgspec import Struct
 from hubbub.errors import Conflict
 from hubbub.hub.peers import AnyNotice, GroupChanged, RoomMade
 from hubbub.hub.rooms import Room
-from hubbub.node.vault import answer
+from hubbub.node.answers import answer
 from hubbub.ports import Directory
 
 if TYPE_CHECKING:

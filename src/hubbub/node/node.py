@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from inspect import isawaitable
 from typing import cast
 
+from msgspec.structs import replace
+
 from hubbub.config import Settings
 from hubbub.hub.hub import Hub, wall_ms
+from hubbub.node.cluster import Cluster
 from hubbub.node.journal import LogJournal
 from hubbub.node.together import Together
 from hubbub.node.vault import SessionVault
@@ -46,6 +50,9 @@ class Node:
         `presence`, `registry` and `mailbox` are what these agree by. `snapshots` are closed with the other stores.
         `clock` is in seconds, `wall` in milliseconds since 1970.
         """
+        if registry is not None and not settings.node:
+            # Those of one machine need different ones.
+            settings = replace(settings, node=f"{settings.node_name}-{secrets.token_hex(3)}")
         self.settings = settings
         self.hub = Hub(settings, wire, self._wake, clock=clock, wall=wall)
         given = (sessions, directory, presence, registry, mailbox, snapshots, log)
@@ -60,15 +67,27 @@ class Node:
         mailed = self.together.mailed if self.together is not None else None
         self._journal = self.hub.journal = LogJournal(self.hub, log, shared, mailed)
         self._vault: SessionVault | None = None
-        if sessions is not None:
+        self.cluster: Cluster | None = None
+        """The other nodes; None where there cannot be any."""
+        if sessions is not None and registry is not None and mailbox is not None:
+            self.cluster = Cluster(self.hub, sessions, directory, registry, mailbox)
+            self._vault = self.hub.vault = self.cluster.vault
+            if self.together is not None:
+                self.together.meet(self.cluster.members)
+        elif sessions is not None:
             self._vault = self.hub.vault = SessionVault(self.hub, sessions, directory)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._ending: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Turns are taken from now on, also for what was published before."""
+        """Turns are taken from now on, also for what was published before.
+
+        Raises `ConfigurationError` when another node has the name of this one.
+        """
         self._loop = asyncio.get_running_loop()
+        if self.cluster is not None:
+            await self.cluster.start()
         if self.together is not None:
             await self.together.start()
         if self._vault is not None:
@@ -94,6 +113,8 @@ class Node:
             await self.together.stop()
         if self._vault is not None:
             await self._vault.settle()
+        if self.cluster is not None:
+            await self.cluster.stop()
         for store in self._stores:
             closed = store.close()
             if isawaitable(closed):
@@ -105,6 +126,8 @@ class Node:
         self._journal.abandon()
         if self.together is not None:
             self.together.kill()
+        if self.cluster is not None:
+            self.cluster.kill()
         for timer in (self._sweep, self._ending):
             if timer is not None:
                 timer.cancel()
@@ -129,6 +152,8 @@ class Node:
             self._journal.sweep()
             if self.together is not None:
                 self.together.sweep()
+            if self.cluster is not None:
+                self.cluster.sweep()
         except Exception:
             logger.exception("looking after the connections failed")
 

@@ -12,8 +12,8 @@ from hubbub.errors import Conflict, Denied, ProtocolError, error_of
 from hubbub.hub.rooms import Room
 from hubbub.hub.roster import Counted, Roll, Seat, Seated
 from hubbub.hub.session import Session
+from hubbub.node.answers import answer
 from hubbub.node.facts import Facts
-from hubbub.node.vault import answer
 from hubbub.ports import Left, Presence
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from hubbub.node.answers import answer
 from hubbub.node.facts import Facts
 from hubbub.node.mailing import MailedPeers
 from hubbub.node.roster import SharedRoster
-from hubbub.node.vault import answer
 from hubbub.ports import Directory, Mailbox, NodeRecord, Presence
 
 if TYPE_CHECKING:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hubbub.errors import ProtocolError, error_of
 from hubbub.hub.session import Session
 from hubbub.hub.vault import RoomFacts, facts_of, revive, snapshot
+from hubbub.node.answers import answer
 from hubbub.ports import Directory, SessionRecord, Sessions
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
     from hubbub.hub.rooms import Room
-
-T = TypeVar("T")
 
 _ROOM = "room:"
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -29,6 +29,8 @@ log = logging.getLogger("hubbub.sessions")
 
 class SessionVault:
     """Implements `hubbub.hub.vault.Vault`. Changes are collected over a turn; a session is saved once for it."""
+
+    is_shared = False
 
     def __init__(self, hub: Hub, store: Sessions, directory: Directory | None = None) -> None:
         self._hub = hub
@@ -42,16 +44,26 @@ class SessionVault:
             self._hub.wake()
         self._touched.add(session)
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: Session, then: Callable[[], None]) -> None:
         self._touched.discard(session)
         self._wait_for(self._store.delete(session.digest.hex()))
+        then()
 
-    def load(self, digest: bytes, then: Callable[[Session | None], None]) -> None:
+    def load(self, digest: bytes, then: Callable[[Session | ProtocolError | None], None]) -> None:
         found = self._store.load(digest.hex())
         if isawaitable(found):
             self._start(self._load_later(digest, found, then))
         else:
             then(self._revived(digest, found))
+
+    def claim(self, session: Session, then: Callable[[bool], None]) -> None:
+        then(True)
+
+    def restored(self, session: Session) -> None:
+        """Nobody else can have had it."""
+
+    def give_back(self, session: Session) -> None:
+        """Nobody else can have had it."""
 
     async def recall(self) -> None:
         """Reads what an earlier process knew of rooms."""
@@ -83,7 +95,10 @@ class SessionVault:
         touched, self._touched = self._touched, set()
         for session in touched:
             if self._hub.sessions.find(session.digest) is session:
-                self._wait_for(self._store.save(self._record(session)))
+                self._save(session)
+
+    def _save(self, session: Session) -> None:
+        self._wait_for(self._store.save(self._record(session)))
 
     async def settle(self) -> None:
         """Waits until nothing is under way."""
@@ -100,7 +115,7 @@ class SessionVault:
             connection=session.connection.id if session.connection is not None else "",
             created=session.created,
             expires=now + self._hub.sessions.ttl,
-            state=snapshot(session),
+            state=snapshot(session, self._hub.settings.node_name),
             fence=session.fence,
         )
 
@@ -115,12 +130,15 @@ class SessionVault:
         session.fence = record.fence
         return session
 
-    async def _load_later(self, digest: bytes, found: Any, then: Callable[[Session | None], None]) -> None:
+    async def _load_later(
+        self, digest: bytes, found: Any, then: Callable[[Session | ProtocolError | None], None]
+    ) -> None:
         try:
             record = await found
         except Exception:
             log.exception("sessions cannot be loaded")
-            record = None
+            then(error_of("unavailable", "sessions cannot be had now", retry_after_ms=1000))
+            return
         then(self._revived(digest, record))
 
     def _wait_for(self, result: Any) -> None:
@@ -137,8 +155,3 @@ class SessionVault:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def answer(result: T | Awaitable[T]) -> T:
-    """What a store said, at once or later."""
-    return await result if isawaitable(result) else result

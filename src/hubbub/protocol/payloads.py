@@ -104,7 +104,7 @@ class Welcome(Struct, omit_defaults=True):
 
 
 class RestoreSession(Struct, omit_defaults=True):
-    """`ticket` is what a `migrate` gave: it proves to the node that this connection may be moved there."""
+    """`ticket` is what a `migrate` gave: with it the session comes from the node that sent that."""
 
     positions: dict[str, Position] = field(default_factory=dict)
     token: str | UnsetType = UNSET

@@ -29,6 +29,9 @@ T = TypeVar("T")
 MAX_FAILURES = 5
 """Unknown sessions that one connection may ask for; then it is closed."""
 
+_CLAIMS = 3
+"""How often a session is claimed that other nodes claim at the same time."""
+
 
 class Greeting:
     """What happens before a connection has a session. It may take several messages: a refused one is no greeting."""
@@ -101,12 +104,12 @@ class Greeting:
         hub, connection = self._hub, self._connection
         wanted = RestoreSession() if message.payload is UNSET else message.payload
         version = None if message.version is UNSET else _negotiated(message)
-        session = await self._find(message.session_id)
-        user = await self._prove(session, wanted)
-        forbidden = await self._forbidden(user or session.user, session)
-        if hub.sessions.find(session.digest) is not session:
-            raise _expired()
+        if wanted.ticket is not UNSET:
+            self._redeem(message.session_id, wanted.ticket)
+        session, user, forbidden = await self._obtain(message.session_id, wanted)
         if connection.state is not State.OPENING:
+            if session.connection is None:
+                hub.vault.give_back(session)
             return
         if user is not None:
             session.user = user
@@ -125,25 +128,77 @@ class Greeting:
         )
         await done
 
+    def _redeem(self, id: str, ticket: str) -> None:
+        """Raises `Denied` (`forbidden`) for a ticket that was not given for this session and this node, or is used."""
+        hub = self._hub
+        self._bound_guesses()
+        if not hub.tickets.redeem(digest_of(id), ticket, hub.clock()):
+            self._count_guess()
+            raise Denied("forbidden", "the ticket is not valid here", field="payload.ticket")
+
+    async def _obtain(self, id: str, wanted: RestoreSession) -> tuple[Session, User | None, set[str]]:
+        """The session, this hub's own by now, the user a token named anew, and the channels that are forbidden.
+
+        Raises `Denied`, and `TryLater` when other nodes were faster again and again.
+        """
+        hub = self._hub
+        for _ in range(_CLAIMS):
+            session = await self._find(id)
+            try:
+                user = await self._prove(session, wanted)
+                forbidden = await self._forbidden(user or session.user, session)
+                is_ours = hub.sessions.find(session.digest) is session or await self._claim(session)
+            except BaseException:
+                # Also when the peer has gone: then nobody knows whether it was claimed already.
+                if session.connection is None:
+                    hub.vault.give_back(session)
+                self._discard(session)
+                raise
+            if is_ours:
+                return session, user, forbidden
+            self._discard(session)
+        raise error_of("unavailable", "the session is being restored elsewhere", retry_after_ms=1000)
+
     async def _find(self, id: str) -> Session:
         """The session with this id, also where another process kept it. Raises `Denied`, `TryLater`."""
         hub = self._hub
         digest = digest_of(id)
         session = hub.sessions.find(digest)
-        if session is not None:
+        if session is not None and not hub.vault.is_shared:
             return session
-        # Guessing is hopeless, and made slow all the same.
-        retry = hub.restores.refuse_for(self._upgrade.address, hub.clock())
+        if session is None:
+            self._bound_guesses()
+        loaded: asyncio.Future[Session | ProtocolError | None] = asyncio.get_running_loop().create_future()
+        hub.vault.load(digest, lambda found: _settle(loaded, found))
+        found = await loaded
+        if isinstance(found, ProtocolError):
+            raise found
+        if found is None:
+            self._count_guess()
+            raise _expired()
+        return found
+
+    async def _claim(self, session: Session) -> bool:
+        """Makes a session that was loaded this hub's own, unless another one was faster, or was restored here."""
+        hub = self._hub
+        claimed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        hub.vault.claim(session, lambda done: _settle(claimed, done))
+        return await claimed and hub.sessions.adopt(session)
+
+    def _discard(self, session: Session) -> None:
+        """A session that was loaded, and is not to be this hub's after all, leaves nothing behind."""
+        if self._hub.sessions.find(session.digest) is not session:
+            self._hub.sessions.release(session)
+
+    def _bound_guesses(self) -> None:
+        """Guessing is hopeless, and made slow all the same. Raises `TryLater`."""
+        retry = self._hub.restores.refuse_for(self._upgrade.address, self._hub.clock())
         if retry is not None:
             raise error_of("rate_limited", "too many unknown sessions", retry_after_ms=int(retry * 1000) + 1)
-        loaded: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
-        hub.vault.load(digest, lambda found: _settle(loaded, found))
-        session = await loaded
-        if session is not None:
-            return hub.sessions.adopt(session)
-        hub.restores.count(self._upgrade.address, hub.clock())
+
+    def _count_guess(self) -> None:
+        self._hub.restores.count(self._upgrade.address, self._hub.clock())
         self._failures += 1
-        raise _expired()
 
     async def _prove(self, session: Session, wanted: RestoreSession) -> User | None:
         """The user that a token names anew, who must be the session's; None without a token.

@@ -55,14 +55,15 @@ class Server:
         self._gate = gate
         self._pages = Pages(self.hub.catalog, self._health)
         await self.node.start()
-        if not listen:
-            return
-        try:
-            await self._listen()
-        except ConfigurationError:
-            await self.node.stop()
-            raise
-        log.info("listening on %s", self.url)
+        if listen:
+            try:
+                await self._listen()
+            except ConfigurationError:
+                await self.node.stop()
+                raise
+            log.info("listening on %s", self.url)
+        if self.node.cluster is not None:
+            await self.node.cluster.advertise(self.settings.advertise or (self._own_url() if listen else ""))
 
     def attach(self, transport: Transport, *, codec: str = "json", token: str | None = None) -> Conversation:
         """Joins a peer that came another way than over this server's port; what it says goes to what is returned."""
@@ -95,9 +96,17 @@ class Server:
         shown = "127.0.0.1" if host in ("", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
         return f"http://{shown}:{self.port}"
 
+    def _own_url(self) -> str:
+        """Where clients reach this node, empty where nobody can know that: it listens on every address."""
+        if self.settings.host in ("", "0.0.0.0", "::"):  # noqa: S104
+            log.warning("other nodes cannot send clients here: set `advertise` to this node's ws:// URL")
+            return ""
+        return self.url.replace("http", "ws", 1) + "/ws"
+
     async def stop(self, finish: Callable[[], Awaitable[None]] | None = None) -> None:
         """Lets no one in any more, sends what is in flight, says 1001 to everyone, and waits for them to go.
 
+        Where there are other nodes, they are moved there first, over `drain_over` seconds.
         Who has not gone after `drain_timeout` seconds is cut off. `finish` is for whoever still reads the log: it is
         awaited when nobody is connected any more, and then the log is closed.
         """
@@ -106,6 +115,8 @@ class Server:
         self._stopping = True
         if self._listening is not None:
             self._listening.close()
+        if self.node.cluster is not None:
+            await self.node.cluster.drain(self.settings.drain_over)
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
                 await self._drain()
