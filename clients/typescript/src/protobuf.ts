@@ -66,8 +66,8 @@ function writeEnvelope(writer: Writer, envelope: Envelope): Writer {
   if (payload !== undefined && known >= 0) writer.message(known + 5, (inner) => writePayload(inner, type, payload));
   for (const [key, value] of Object.entries(metadata ?? {})) {
     writer.message(9, (inner) => {
-      inner.string(1, key);
-      inner.string(2, typeof value === "string" ? value : JSON.stringify(value));
+      inner.always(1, key);
+      inner.always(2, typeof value === "string" ? value : JSON.stringify(value));
     });
   }
   string(10);
@@ -103,7 +103,7 @@ function writePayload(writer: Writer, type: string, payload: Payload): void {
 function writeCommand(writer: Writer, { action, target, position, ack }: Payload): void {
   writer.uint(1, ACTIONS.indexOf(String(action)));
   if (typeof target === "string") writer.always(2, target);
-  const options = Object.entries({ position, ack }).filter(([, value]) => value !== undefined);
+  const options = Object.entries({ ack, position }).filter(([, value]) => value !== undefined);
   if (options.length > 0) writer.message(3, (inner) => writeStruct(inner, Object.fromEntries(options)));
 }
 
@@ -111,7 +111,7 @@ function writeStruct(writer: Writer, fields: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(fields)) {
     if (value === undefined) continue;
     writer.message(1, (entry) => {
-      entry.string(1, key);
+      entry.always(1, key);
       entry.message(2, (inner) => writeValue(inner, value));
     });
   }
@@ -186,20 +186,23 @@ function readEntry(reader: Reader, into: Payload): void {
 }
 
 function readPayload(reader: Reader, kind: number, depth: number): Payload {
-  const mentions: string[] = [];
+  let mentions: string[] = [];
   const value: Payload = [
-    { content: "", mentions },
+    { content: "", mentions: "" },
     { url: "", width: 0, height: 0 },
     { url: "", size: 0, mimeType: "" },
-    { action: ACTIONS[0], target: null },
+    { action: ACTIONS[0], target: "" },
   ][kind - 5] as Payload;
   const names = Object.keys(value);
+  // What is optional is there when it comes.
+  delete value["mentions"];
+  delete value["target"];
   for (const number of reader.fields()) {
     const name = names[number - 1];
     if (kind === 8 && number === 1) value["action"] = ACTIONS[reader.varint()] ?? "unknown";
     else if (kind === 8 && number === 3) Object.assign(value, readStruct(reader.message(), depth));
     else if (name === undefined) reader.skip();
-    else if (name === "mentions") mentions.push(reader.string());
+    else if (name === "mentions") value[name] = mentions = [...mentions, reader.string()];
     else value[name] = typeof value[name] === "number" ? reader.varint() : reader.string();
   }
   return value;
@@ -228,8 +231,10 @@ function readStruct(reader: Reader, depth: number): Payload {
 function readValue(reader: Reader, depth: number): unknown {
   let value: unknown = null;
   for (const number of reader.fields()) {
-    if (number === 1) value = reader.varint() && null;
-    else if (number === 2) value = reader.double();
+    if (number === 1) {
+      reader.varint();
+      value = null;
+    } else if (number === 2) value = reader.double();
     else if (number === 3) value = reader.string();
     else if (number === 4) value = reader.varint() !== 0;
     else if (number === 5) value = readStruct(reader.message(), depth);

@@ -4,7 +4,6 @@ const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
-const HIGH = 2 ** 32;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -134,17 +133,21 @@ export class Reader {
     return this.bytes.subarray(start, start + size);
   }
 
-  /** Two's complement in up to 64 bits: what is beyond 2⁵³ is not exact, and refused where it matters. */
+  /** Two's complement in 64 bits: what is beyond ±2⁵³ is not exact, and refused where it matters. */
   #varint(): number {
     let value = 0;
+    let complement = 0;
     let factor = 1;
     for (let count = 0; count < 10; count += 1) {
       const byte = this.bytes[this.#at++];
       if (byte === undefined) throw new Error("it ends in the middle of a number");
-      value += (byte & 0x7f) * factor;
+      const bits = byte & 0x7f;
+      // The tenth byte is the sign. A negative number is made of what its bits are not, which keeps small ones exact.
+      if (count === 9 && byte === 1) return -complement - 1;
+      value += bits * factor;
+      complement += (0x7f - bits) * factor;
       factor *= 0x80;
-      // Ten bytes are a negative number.
-      if (byte < 0x80) return count === 9 ? value - HIGH * HIGH : value;
+      if (byte < 0x80) return value;
     }
     throw new Error("a number is too long");
   }

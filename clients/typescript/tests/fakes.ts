@@ -1,6 +1,8 @@
 import { vi } from "vitest";
 import { Client } from "../src/client.js";
 import type { ClientOptions } from "../src/client.js";
+import { json } from "../src/codec.js";
+import type { Codec } from "../src/codec.js";
 import type { Socket } from "../src/connection.js";
 import type { Envelope } from "../src/envelope.js";
 
@@ -18,10 +20,11 @@ export class FakeSocket implements Socket {
   constructor(
     readonly url: string,
     readonly subprotocols: string[],
+    private readonly codec: Codec = json,
   ) {}
 
-  send(data: string): void {
-    this.sent.push(JSON.parse(data) as Envelope);
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    this.sent.push(this.codec.decode(typeof data === "string" ? data : data.buffer));
   }
 
   close(): void {
@@ -35,7 +38,8 @@ export class FakeSocket implements Socket {
   }
 
   say(envelope: Envelope): void {
-    this.sayRaw(JSON.stringify(envelope));
+    const data = this.codec.encode(envelope);
+    this.sayRaw(typeof data === "string" ? data : data.buffer);
   }
 
   sayRaw(data: unknown): void {
