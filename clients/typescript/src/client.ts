@@ -213,6 +213,11 @@ export class Client {
     if (this.#state.phase === "open") this.#transmit(publishRequest(channel, message));
   }
 
+  /** Sends any message as it is, as those of documents; false where there is no connection. `other` tells answers. */
+  send(envelope: Envelope): boolean {
+    return this.#transmit(envelope);
+  }
+
   // --- Rooms and topics -------------------------------------------------------------------------------------
 
   /** In a session that was kept the room may be joined already: then this tells what there is to know of it. */
@@ -365,6 +370,7 @@ export class Client {
         this.#memberships.added(channel);
         this.#events.emit("subscribed", { channel });
       },
+      other: (envelope) => this.#events.emit("other", envelope),
       unsubscribed: (channel) => {
         this.#memberships.removed(channel);
         this.#events.emit("removed", { channel, error: undefined });

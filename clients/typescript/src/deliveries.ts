@@ -16,6 +16,8 @@ export interface DeliveryHandlers {
   readonly system: (notice: SystemNotice) => void;
   readonly gap: (gap: Gap) => void;
   readonly subscribed: (channel: string) => void;
+  /** It is not this client's affair, as what documents say. */
+  readonly other: (envelope: Envelope) => void;
   readonly unsubscribed: (channel: string) => void;
 }
 
@@ -48,14 +50,17 @@ export class Deliveries {
         if (envelope.channel !== undefined) this.handlers.unsubscribed(envelope.channel);
         break;
       default:
-        // Control messages of other kinds have no sender, and are no messages.
+        // Control messages of other kinds have no sender.
         this.#message(envelope);
     }
   }
 
   #message(envelope: Envelope): void {
     const message = messageFrom(envelope);
-    if (message === undefined) return;
+    if (message === undefined) {
+      this.handlers.other(envelope);
+      return;
+    }
     const { channel, offset } = message;
     if (offset === undefined) {
       this.handlers.message(message);

@@ -85,6 +85,8 @@ export interface ClientEvents {
   removed: Removal;
   /** The server put this session into a channel by itself, or a join without an answer had succeeded. */
   subscribed: { readonly channel: string };
+  /** A message that this client makes nothing of, as those of documents. */
+  other: Envelope;
   migrated: Migrated;
   lost: Lost;
   /** An error that answers no request. */

@@ -120,6 +120,20 @@ describe("deliveries", () => {
     ]);
   });
 
+  it("passes on what it makes nothing of, and sends the like", async () => {
+    const { client, socket } = await connected();
+    const others: unknown[] = [];
+    client.on("other", (envelope) => others.push(envelope));
+    const joining = { type: "join", documentId: "notes", channel: "doc:notes" };
+    expect(client.send(joining)).toBe(true);
+    expect(socket().last("join")).toEqual(joining);
+    const answer = { type: "joined", channel: "doc:notes", clientId: "a1", payload: {} };
+    socket().say(answer);
+    expect(others).toEqual([answer]);
+    socket().end(1006);
+    expect(client.send(joining)).toBe(false);
+  });
+
   it("answers pings, and reports what it cannot read", async () => {
     const { client, socket } = await connected();
     const errors: string[] = [];
