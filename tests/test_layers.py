@@ -22,8 +22,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": SERVER,
     "client": {"delivery", "protocol", "ports"},
     "app": APP,
-    "testing": APP | {"app"},
-    "cli": APP | {"app", "testing"},
+    # The public API, which is the package itself, and the contracts: wire and ports.
+    "collab": {"", "client", "ports", "protocol"},
+    "testing": APP | {"app", "collab"},
+    "cli": APP | {"app", "collab", "testing"},
 }
 THIRD_PARTY: dict[str, set[str]] = {
     "errors": {"msgspec"},
@@ -37,6 +39,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "server": {"msgspec", "picows", "multidict"},
     "client": {"msgspec", "picows"},
     "app": {"msgspec", "jwt"},
+    "collab": {"msgspec"},
     "testing": {"msgspec", "picows"},  # and pytest in its plugin alone
     "cli": {"msgspec", "typer", "rich"},
 }

@@ -1,0 +1,98 @@
+"""The text of a document in memory: UTF-16LE bytes in chunks, so that an edit moves little of it."""
+
+from __future__ import annotations
+
+_LARGEST = 128 * 1024
+"""Bytes of a chunk above which it is cut in two."""
+
+
+class TextStore:
+    """Positions and lengths count UTF-16 units. Nothing here checks what it is given: `validation` does."""
+
+    __slots__ = ("_at", "_chunks", "_start", "length")
+
+    def __init__(self, text: str = "") -> None:
+        """Raises `UnicodeEncodeError` (a `ValueError`) for lone surrogates."""
+        units = text.encode("utf-16-le")
+        self._chunks = [bytearray(units[at : at + _LARGEST]) for at in range(0, len(units), _LARGEST)] or [bytearray()]
+        self.length = len(units) // 2
+        # Where the last edit was: the next one is near it, as a rule.
+        self._at = 0
+        self._start = 0
+
+    def __str__(self) -> str:
+        return b"".join(self._chunks).decode("utf-16-le")
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return self.length * 2
+
+    def splits(self, position: int) -> bool:
+        """Whether the position is inside a surrogate pair."""
+        if not 0 < position < self.length:
+            return False
+        chunk, offset = self._find(position)
+        if offset == len(chunk):
+            chunk, offset = self._chunks[self._at + 1], 0
+        return chunk[offset + 1] & 0xFC == 0xDC
+
+    def cut(self, start: int, end: int) -> bytes:
+        """The units between two positions."""
+        parts: list[bytes] = []
+        wanted = (end - start) * 2
+        chunk, offset = self._find(start)
+        at = self._at
+        while wanted > 0:
+            part = bytes(chunk[offset : offset + wanted])
+            parts.append(part)
+            wanted -= len(part)
+            at += 1
+            if wanted > 0:
+                chunk, offset = self._chunks[at], 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def splice(self, position: int, deleted: int, inserted: bytes) -> None:
+        """So many units at a position give way to others."""
+        chunk, offset = self._find(position)
+        left = deleted * 2
+        if offset + left <= len(chunk):
+            chunk[offset : offset + left] = inserted
+        else:
+            left -= len(chunk) - offset
+            chunk[offset:] = inserted
+            self._remove(self._at + 1, left)
+        self.length += len(inserted) // 2 - deleted
+        if len(chunk) > _LARGEST:
+            self._divide(self._at)
+
+    def _find(self, position: int) -> tuple[bytearray, int]:
+        """The chunk with the position, the last one that may have it not included, and the byte within it."""
+        offset = position * 2 - self._start
+        chunks, at = self._chunks, self._at
+        if offset < 0:
+            at = self._start = 0
+            offset = position * 2
+        chunk = chunks[at]
+        while offset > len(chunk):
+            offset -= len(chunk)
+            self._start += len(chunk)
+            at += 1
+            chunk = chunks[at]
+        self._at = at
+        return chunk, offset
+
+    def _remove(self, at: int, left: int) -> None:
+        """Takes so many bytes from the beginning of the chunk with this number, and of those behind it."""
+        first = at
+        while left and left >= len(self._chunks[at]):
+            left -= len(self._chunks[at])
+            at += 1
+        if left:
+            del self._chunks[at][:left]
+        del self._chunks[first:at]
+
+    def _divide(self, at: int) -> None:
+        chunk = self._chunks[at]
+        half = _LARGEST // 2
+        self._chunks[at : at + 1] = [chunk[start : start + half] for start in range(0, len(chunk), half)]

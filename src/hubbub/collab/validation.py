@@ -1,0 +1,88 @@
+"""What is checked of an operation before anything is done with it. Every error names the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub import BadMessage
+from hubbub.collab.changes import KEEP, ChangeSet
+from hubbub.collab.texts import TextStore
+
+MOST_UNITS = 32 * 1024
+"""Size of an operation: each inserted unit counts 1 and each part 2, so that it is never more than its JSON."""
+
+_FIELD = "payload.operation"
+
+
+def read_changes(parts: Any, length: int | None = None, *, most: int = MOST_UNITS) -> ChangeSet:
+    """The change set that a ChangeSet JSON stands for, for a document of `length` units where that is known.
+
+    The result is what CodeMirror would make of it. Raises `BadMessage`: `invalid_message` for what is no change
+    set, does not fit the document, or has lone surrogates or line breaks within a line, `too_large` above `most`.
+    """
+    if not isinstance(parts, list):
+        raise _invalid(_FIELD, "is a list of numbers and lists")
+    if 2 * len(parts) > most:
+        raise _too_large(most)
+    sections: list[int] = []
+    texts: list[bytes] = []
+    covered = 0
+    for part in parts:
+        if type(part) is int:
+            if part < 1:
+                raise _invalid(f"{_FIELD}[{len(texts)}]", "keeps 1 unit at least")
+            covered += part
+            sections += (part, KEEP)
+            texts.append(b"")
+            continue
+        text = _replaced(part, len(texts))
+        most -= len(text) // 2
+        covered += part[0]
+        sections += (part[0], len(text) // 2)
+        texts.append(text)
+    if length is not None and covered != length:
+        raise _invalid(_FIELD, f"is for {covered} units, and the document has {length} at that revision")
+    if most < 2 * len(parts):
+        raise _too_large(MOST_UNITS)
+    return ChangeSet(sections, texts)
+
+
+def _replaced(part: Any, place: int) -> bytes:
+    where = f"{_FIELD}[{place}]"
+    if not isinstance(part, list) or not part or type(part[0]) is not int:
+        raise _invalid(where, "is a number, or a list of a number and lines")
+    if part[0] < 0:
+        raise _invalid(where, "deletes 0 units at least")
+    if len(part) == 2 and type(part[1]) is str:
+        text = part[1]
+        if "\n" in text or "\r" in text:
+            raise _invalid(where, "has a line break within a line")
+    else:
+        for line in part[1:]:
+            if type(line) is not str:
+                raise _invalid(where, "is a number, or a list of a number and lines")
+            if "\n" in line or "\r" in line:
+                raise _invalid(where, "has a line break within a line")
+        text = "\n".join(part[1:])
+    if not text and not part[0]:
+        raise _invalid(where, "changes nothing")
+    try:
+        return text.encode("utf-16-le")
+    except UnicodeEncodeError:
+        raise _invalid(where, "has a lone surrogate") from None
+
+
+def check_pairs(changes: ChangeSet, text: TextStore) -> None:
+    """Raises `BadMessage` (`invalid_message`) where a change of this text would cut a surrogate pair."""
+    splits = text.splits
+    for old, _, deleted, _ in changes.edits():
+        if splits(old) or (deleted and splits(old + deleted)):
+            raise _invalid(_FIELD, "cuts a surrogate pair")
+
+
+def _invalid(field: str, reason: str) -> BadMessage:
+    return BadMessage("invalid_message", reason, field=field)
+
+
+def _too_large(most: int) -> BadMessage:
+    return BadMessage("too_large", f"an operation has at most {most} units: send it in parts", field=_FIELD)
