@@ -147,6 +147,41 @@ def test_a_stalled_filter_does_not_wait_for_acks_of_what_is_not_its_own() -> Non
     assert offsets(bob.take()) == [401]
 
 
+def test_only_what_is_for_a_reader_counts_in_its_window() -> None:
+    world = World()
+    ann, bob = world.connect("ann"), world.connect("bob")
+    bob.subscribe("news.rare", ack=True)
+    for number in range(600):
+        ann.text("topic:news.rare" if number % 2 else "topic:news.other", str(number))
+        ann.take()
+    assert offsets(bob.take()) == list(range(2, 513, 2)), "256 of its own, whatever lies between"
+    assert offsets(acknowledge(bob, 512, "topic:news.rare")) == list(range(514, 601, 2))
+
+
+def test_a_subscription_that_comes_later_asks_for_no_acks_of_what_was_before_it() -> None:
+    world = World()
+    ann, bob = world.connect("ann"), world.connect("bob")
+    bob.subscribe("news.a", ack=True)
+    ann.text("topic:news.b", "not for bob")
+    bob.subscribe("news.b")
+    bob.take()
+    for _ in range(4):
+        world.wait(6)
+    assert bob.take() == []
+    assert bob.transport.closed is None
+
+
+def test_the_time_runs_from_the_delivery_also_after_a_long_silence() -> None:
+    world, ann, bob = reading()
+    world.wait(4.5)
+    ann.text("room:den", "1")
+    bob.take()
+    world.wait(4.5)
+    assert bob.take() == []
+    world.wait(0.5)
+    assert offsets(bob.take()) == [1]
+
+
 def test_one_wave_larger_than_the_window() -> None:
     world, ann, bob = reading()
     message = {"type": "text", "timestamp": 1, "sender": "ann", "channel": "room:den", "payload": {"content": "x"}}

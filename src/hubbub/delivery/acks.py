@@ -1,9 +1,9 @@
-"""Deliveries that wait for an acknowledgement: a window for each reader, and one row of deadlines for all of them."""
+"""Deliveries that wait for an acknowledgement: a window for each reader. And deadlines, in one row."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,15 +17,20 @@ _RESUME = WINDOW // 2
 class AckWindow:
     """What one reader of one log was sent and has not acknowledged.
 
-    `acked` is the offset up to which everything is processed. `attempts` counts redeliveries without progress.
+    `acked` is the offset up to which everything is processed, `progress` when it moved last. `pending` has, each with
+    the time it was sent, the unacknowledged offsets up to `counted`. A live reader is sent what its feed has, and
+    nothing is kept for each delivery: what came after `counted` is looked up only when it matters. `attempts`
+    counts redeliveries without progress. Times are in seconds.
     """
 
-    __slots__ = ("acked", "attempts", "pending")
+    __slots__ = ("acked", "attempts", "counted", "pending", "progress")
 
     def __init__(self, acked: int) -> None:
         self.acked = acked
         self.attempts = 0
-        self.pending: deque[int] = deque()
+        self.counted = acked
+        self.pending: deque[tuple[int, float]] = deque()
+        self.progress = float("-inf")
 
     @property
     def is_full(self) -> bool:
@@ -36,28 +41,38 @@ class AckWindow:
         """Whether a reader that waited may go on: not for one message at a time, but for a good part of a window."""
         return len(self.pending) <= _RESUME
 
-    def fits(self, count: int) -> bool:
-        return len(self.pending) + count <= WINDOW
+    @property
+    def floor(self) -> int:
+        """Up to `floor + WINDOW` everything may be sent, whatever of it is for this reader."""
+        return self.counted - len(self.pending)
 
-    def sent(self, offsets: Sequence[int]) -> None:
-        """These went out, ascending, all of them after what was sent before."""
-        self.pending.extend(offsets)
+    def sent(self, offset: int, now: float) -> None:
+        """This went out, after what was sent before."""
+        self.pending.append((offset, now))
+        self.counted = offset
 
-    def acknowledge(self, offset: int) -> bool:
+    def acknowledge(self, offset: int, now: float) -> bool:
         """Everything up to `offset` is processed. Returns whether that is news."""
         if offset <= self.acked:
             return False
         self.acked = offset
         self.attempts = 0
+        self.progress = now
+        self.counted = max(self.counted, offset)
         pending = self.pending
-        while pending and pending[0] <= offset:
+        while pending and pending[0][0] <= offset:
             pending.popleft()
         return True
+
+    def is_overdue(self, now: float, patience: float) -> bool:
+        """Whether something was sent `patience` ago, and nothing was acknowledged since then."""
+        return bool(self.pending) and now - max(self.progress, self.pending[0][1]) >= patience
 
     def rewind(self) -> int:
         """What is unacknowledged is to be sent again: returns the offset after which to begin."""
         self.attempts += 1
         self.pending.clear()
+        self.counted = self.acked
         return self.acked
 
 

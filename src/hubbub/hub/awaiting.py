@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from hubbub.delivery.acks import Deadlines
+from hubbub.delivery.acks import WINDOW, AckWindow
 from hubbub.errors import BadMessage, Conflict, error_of
 from hubbub.hub.audience import unseal
+from hubbub.hub.connection import State
 from hubbub.hub.feed import Delivery, Feed, Reader
 from hubbub.hub.journal import Stretch
 from hubbub.hub.session import Session
 from hubbub.protocol.channels import parse_channel
 from hubbub.protocol.messages import AckMessage
-from hubbub.protocol.wire import Profile
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -30,55 +30,52 @@ _SEARCHED_LOGS = 8
 
 
 class Awaiting:
-    """All readers with a window. Their deadlines stand in one row; a sweep looks at its front."""
+    """All readers with a window. A delivery costs them nothing; a sweep looks for what was not acknowledged in time."""
 
     def __init__(self, hub: Hub, patience: float) -> None:
         self._hub = hub
-        self._deadlines: Deadlines[Reader] = Deadlines(patience)
+        self._patience = patience
+        self._readers: dict[Reader, None] = {}
 
-    def deliver(self, feed: Feed, deliveries: Sequence[Delivery], before: int) -> None:
-        """The turn's records, for the live readers that acknowledge. `before` is where the feed was."""
+    def begin(self, reader: Reader, offset: int) -> None:
+        """What the reader gets after this offset it is to acknowledge. It is not live."""
+        reader.window = AckWindow(offset)
+        self._readers[reader] = None
+
+    def forget(self, reader: Reader) -> None:
+        self._readers.pop(reader, None)
+
+    def hold_back(self, feed: Feed, deliveries: Sequence[Delivery], before: int) -> None:
+        """The live readers with no room for this turn's records leave the feed. `before` is where it was.
+
+        The others get them as everybody does. Nobody is looked at as long as all of them may have everything.
+        """
         assert feed.awaited is not None
-        is_for_all = feed.topics is None and all(item.audience is None for item in deliveries)
-        # What readers of one profile are to get alike is made once for all of them.
-        made: dict[tuple[Profile, tuple[int, ...]], bytes | None] = {}
-        offsets = tuple(item.offset for item in deliveries)
+        top = deliveries[-1].offset
+        if top - feed.floor <= WINDOW:
+            return
+        floor = top
         for reader in list(feed.awaited):
-            connection = reader.connection
-            if is_for_all:
-                wanted, chosen = deliveries, offsets
-            else:
-                wanted = [item for item in deliveries if reader.wants(item.channel.text, item.audience)]
-                chosen = tuple(item.offset for item in wanted)
-            if not wanted:
-                continue
             window = reader.window
             assert window is not None
-            if not window.fits(len(chosen)):
+            if top - window.floor > WINDOW and not self._fits(reader, window, deliveries, before):
                 # It waits: what it does not get now is read from the log when there is room again.
                 feed.lag(reader, before)
                 if window.has_room:
                     self._hub.catchup.go_on(reader)
-                continue
-            key = connection.profile, chosen
-            if key not in made:
-                made[key] = self._hub.encode(connection.profile, wanted)
-            data = made[key]
-            if data is None:
-                self._hub.close(connection, 1011, "the server failed")
-                continue
-            self._hub.outbox.push(connection, data, len(chosen))
-            self.sent(reader, chosen)
+            else:
+                floor = min(floor, window.floor)
+        feed.floor = floor
 
-    def sent(self, reader: Reader, offsets: Sequence[int]) -> None:
-        window = reader.window
-        assert window is not None
-        if not window.pending:
-            self._deadlines.set(reader, self._hub.clock())
-        window.sent(offsets)
+    def _fits(self, reader: Reader, window: AckWindow, deliveries: Sequence[Delivery], before: int) -> bool:
+        reader.feed.count(reader, before)
+        wanted = sum(reader.wants(item.channel.text, item.audience) for item in deliveries)
+        return len(window.pending) + wanted <= WINDOW
 
-    def forget(self, reader: Reader) -> None:
-        self._deadlines.clear(reader)
+    def sent(self, reader: Reader, offset: int) -> None:
+        """A reader that lags was sent this record."""
+        assert reader.window is not None
+        reader.window.sent(offset, self._hub.clock())
 
     def acknowledged(self, session: Session, message: AckMessage) -> None:
         """The client has processed a log up to an offset, or up to the message with an id.
@@ -101,31 +98,30 @@ class Awaiting:
 
     def sweep(self, now: float) -> None:
         """Whose time is over gets everything again from its last acknowledged position, or is sent away."""
-        for reader in list(self._deadlines.expired(now)):
+        for reader in list(self._readers):
             window = reader.window
-            if window is None or not window.pending:
+            if window is None or now - window.progress < self._patience:
+                continue
+            reader.feed.count(reader)
+            if not window.is_overdue(now, self._patience):
                 continue
             connection = reader.connection
             if connection.transport.buffered():
                 # The time runs from when the frames left the buffer.
-                self._deadlines.set(reader, now)
-            elif window.attempts >= REDELIVERIES:
+                window.progress = now
+            elif window.attempts < REDELIVERIES:
+                self._hub.catchup.follow(reader, window.rewind())
+            elif connection.state is State.OPEN:
                 log.info("connection %s acknowledges nothing of %s: closed", connection.id, reader.feed.log)
                 self._hub.close(connection, 4410, f"deliveries of {reader.feed.log} are not acknowledged")
-            else:
-                self._hub.catchup.follow(reader, window.rewind())
 
     def _progress(self, reader: Reader, offset: int) -> None:
         window = reader.window
         if window is None:
             reader.acked = max(reader.acked, offset)
             return
-        if not window.acknowledge(offset):
+        if not window.acknowledge(offset, self._hub.clock()):
             return
-        if window.pending:
-            self._deadlines.set(reader, self._hub.clock())
-        else:
-            self._deadlines.clear(reader)
         if reader.lagging and window.has_room and not reader.connection.throttled:
             self._hub.catchup.go_on(reader)
 
@@ -136,7 +132,7 @@ class Awaiting:
             named = session.readers.get(parse_channel(message.channel).log)
             readers = [named] if named is not None else []
         else:
-            awaited = [reader for reader in session.readers.values() if reader.window and reader.window.pending]
+            awaited = [reader for reader in session.readers.values() if reader.feed.count(reader)]
             readers = awaited[:_SEARCHED_LOGS]
         self._search(session, readers, message.message_id.lower().encode())
 

@@ -149,7 +149,7 @@ class CatchUp:
                 log.exception("record %d of %s cannot be read, and is left out", offset, feed.log)
             if frame:
                 if window is not None:
-                    hub.awaiting.sent(reader, (offset,))
+                    hub.awaiting.sent(reader, offset)
                 hub.outbox.push(connection, frame)
                 size += len(frame)
             reader.offset = offset

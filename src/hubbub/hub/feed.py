@@ -6,10 +6,11 @@ drain or who asked for the past, has an offset of its own and is read from the l
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from hubbub.delivery.acks import AckWindow
+from hubbub.delivery.acks import WINDOW, AckWindow
 from hubbub.hub.audience import Audience
 from hubbub.protocol.channels import Channel, topic_matches
 from hubbub.protocol.messages import Message
@@ -93,6 +94,7 @@ class Feed:
         "_wild",
         "awaited",
         "epoch",
+        "floor",
         "flushed",
         "fresh",
         "is_filtered",
@@ -102,6 +104,7 @@ class Feed:
         "log",
         "pins",
         "readers",
+        "recent",
         "topics",
     )
 
@@ -121,6 +124,10 @@ class Feed:
         self.listeners: dict[int, tuple[str, Listener]] | None = None
         self.awaited: dict[Reader, None] | None = None
         """Live readers whose deliveries are to be acknowledged, in the order they came."""
+        self.floor = head
+        """Up to `floor + WINDOW` all of those may have everything."""
+        self.recent: deque[tuple[int, float, str, Audience | None]] = deque()
+        """The last records, as far as somebody's unacknowledged ones may be counted among them, and when they went."""
         self.latest: dict[str, int] = {}
         """Where the last record of a channel stands, in logs that are filtered."""
         self.pins = 0
@@ -145,7 +152,8 @@ class Feed:
             if self.awaited is None:
                 self.awaited = {}
             self.awaited[reader] = None
-            return
+            reader.window.counted = self.flushed
+            self.floor = min(self.floor, reader.window.floor)
         connection = reader.connection
         if self.topics is None:
             _add(self.live, connection)
@@ -155,10 +163,8 @@ class Feed:
 
     def discard(self, reader: Reader) -> None:
         """The reader is live no more; its position is where the feed is."""
-        if reader.window is not None:
-            if self.awaited is not None:
-                self.awaited.pop(reader, None)
-            return
+        if self.awaited is not None:
+            self.awaited.pop(reader, None)
         connection = reader.connection
         if self.topics is None:
             _discard(self.live, connection)
@@ -187,9 +193,37 @@ class Feed:
     def lag(self, reader: Reader, offset: int) -> None:
         """From now on the reader is read from the log, after `offset`."""
         if not reader.lagging:
+            self.count(reader, offset)
             self.discard(reader)
         reader.lagging = True
         reader.offset = offset
+
+    def note_recent(self, deliveries: Sequence[Delivery], now: float) -> None:
+        """Remembers the turn's records, and of earlier ones as many as a window holds."""
+        recent = self.recent
+        while len(recent) > WINDOW:
+            recent.popleft()
+        recent.extend((item.offset, now, item.channel.text, item.audience) for item in deliveries)
+
+    def count(self, reader: Reader, offset: int | None = None) -> int:
+        """How many deliveries up to the offset (where it is, by default) the reader has not acknowledged.
+
+        To be called before what it wants changes: what it was sent is found by that.
+        """
+        window = reader.window
+        if window is None:
+            return 0
+        top = self.flushed if offset is None else offset
+        if not reader.lagging and window.counted < top:
+            sent = []
+            for where, at, channel, audience in reversed(self.recent):
+                if where <= window.counted:
+                    break
+                if where <= top and reader.wants(channel, audience):
+                    sent.append((where, at))
+            window.pending.extend(reversed(sent))
+            window.counted = top
+        return len(window.pending)
 
     def targets(self, channel: str) -> Targets:
         """Who reads this channel of the log live."""
@@ -222,7 +256,7 @@ class Feed:
         # Each session once, however many of its groups match.
         for session in self._resolve(delivery.audience):
             reader = self.readers.get(session)
-            if reader is not None and not reader.lagging and reader.window is None:
+            if reader is not None and not reader.lagging:
                 chosen.setdefault(reader.connection.profile, []).append(reader.connection)
         return chosen
 

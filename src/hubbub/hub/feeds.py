@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hubbub.delivery.acks import AckWindow
 from hubbub.hub.connection import Connection
 from hubbub.hub.feed import Feed, Reader
 from hubbub.hub.session import Rest, Session
@@ -86,7 +85,7 @@ class Feeds:
         if feed.topics is not None:
             reader.patterns = {} if rest is None or rest.patterns is None else rest.patterns
         if ack:
-            reader.window = AckWindow(start)
+            self._hub.awaiting.begin(reader, start)
         if start != feed.flushed:
             if start > feed.flushed:
                 self._hub.journal.doubt(feed, feed.epoch, 1)
@@ -141,12 +140,10 @@ class Feeds:
     def _await(self, reader: Reader) -> None:
         """What this reader gets is to be acknowledged from now on."""
         feed = reader.feed
-        if reader.lagging:
-            reader.window = AckWindow(reader.offset)
-            return
-        feed.discard(reader)
-        reader.window = AckWindow(feed.flushed)
-        feed.add(reader)
+        self._hub.awaiting.begin(reader, reader.sent)
+        if not reader.lagging:
+            feed.discard(reader)
+            feed.add(reader)
 
     def _drop(self, reader: Reader) -> None:
         feed = reader.feed

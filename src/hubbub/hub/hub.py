@@ -15,7 +15,6 @@ from typing import Any
 from msgspec import UNSET, Raw
 
 from hubbub.config import Settings
-from hubbub.delivery.acks import AckWindow
 from hubbub.delivery.attempts import FailedAttempts
 from hubbub.errors import BadMessage, Conflict, Denied, InternalError, ProtocolError
 from hubbub.hub.audience import Audience
@@ -441,6 +440,9 @@ class Hub:
         before, feed.flushed = feed.flushed, deliveries[-1].offset
         if feed.is_filtered:
             feed.note_latest(deliveries)
+        if feed.awaited:
+            self.awaiting.hold_back(feed, deliveries, before)
+            feed.note_recent(deliveries, self.clock())
         for targets, run in feed.runs(deliveries):
             is_last = len(run) == len(deliveries)
             # A copy: a socket that fills up leaves the audience while it is written to.
@@ -450,8 +452,6 @@ class Hub:
                     self._give_up(connections)
                 else:
                     self.outbox.push_all(connections, data, len(run), is_last=is_last)
-        if feed.awaited:
-            self.awaiting.deliver(feed, deliveries, before)
         if feed.listeners:
             self._tell_listeners(feed, deliveries)
         if not feed.readers:
@@ -470,12 +470,13 @@ class Hub:
         self._flush_one(feed)
         feed.epoch = epoch
         feed.flushed = offset - 1
+        feed.floor = offset - 1
         feed.latest.clear()
+        feed.recent.clear()
         gap = GapMessage(channel=feed.log, payload=Gap(epoch=epoch, start=1, to=offset - 1, reason="epoch"))
         for reader in list(feed.readers.values()):
             if reader.window is not None:
-                self.awaiting.forget(reader)
-                reader.window = AckWindow(offset - 1)
+                self.awaiting.begin(reader, offset - 1)
             reader.acked = 0
             reader.offset = reader.told = offset - 1
             self.outbox.send(reader.connection, gap)

@@ -253,9 +253,10 @@ class Membership:
                 return
             reader = session.readers[channel.log]
             assert reader.patterns is not None
+            reader.feed.count(reader)
             number = reader.patterns.get(channel.text, 0)
             reader.patterns[channel.text] = number + 1
-            if number == 0 and not reader.lagging and reader.window is None:
+            if number == 0 and not reader.lagging:
                 reader.feed.add_topic(channel.text, reader.connection)
             if session.subscriptions is None:
                 session.subscriptions = {}
@@ -278,10 +279,12 @@ class Membership:
         reader = session.readers.get(channel.log)
         patterns = reader.patterns if reader is not None else (session.rests or {})[channel.log].patterns
         assert patterns is not None
+        if reader is not None:
+            reader.feed.count(reader)
         patterns[channel.text] -= 1
         if patterns[channel.text] == 0:
             del patterns[channel.text]
-            if reader is not None and not reader.lagging and reader.window is None:
+            if reader is not None and not reader.lagging:
                 reader.feed.discard_topic(channel.text, reader.connection)
         if not patterns:
             self._hub.feeds.leave(session, channel.log)
