@@ -9,6 +9,7 @@ from hubbub.backends.redis.log import RedisLog
 from hubbub.backends.redis.naming import Names
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Append, SessionRecord
+from hubbub.testing.clock import VirtualClock
 from hubbub.testing.shared_log_contract import Recorder
 from tests.backends.redis.conftest import Backends
 from tests.servers.redis import RedisServer
@@ -27,15 +28,16 @@ def lives(server: RedisServer, cluster: str) -> dict[str, int]:
 async def test_everything_of_a_log_ends_some_day(redis_server: RedisServer, backends: Backends) -> None:
     backend = await backends.make(redis_server.url, dedup_age=7200.0)
     await backend.log.head("empty")
-    await backend.log.append([Append("a", b"x", "s", f"{number}") for number in range(3)])
+    await backend.log.append([Append("a", b"x", "s", f"{number}") for number in range(130)])
     await backend.log.follow("a", Recorder())
     found = lives(redis_server, backends.cluster)
     epoch = (await backend.log.head("a")).epoch
-    assert set(found) == {"{log:empty}:m", "{log:a}:m", "{log:a}:s", f"{{log:a}}:d:{epoch}:s"}
+    assert set(found) == {"{log:empty}:m", "{log:a}:m", "{log:a}:s", "{log:a}:k", f"{{log:a}}:d:{epoch}:s"}
     assert 0 < found["{log:empty}:m"] <= DAY
     assert 29 * DAY < found["{log:a}:m"] < 31 * DAY
     assert 3_600_000 < found["{log:a}:s"] <= 3_720_000
-    assert 7_100_000 < found[f"{{log:a}}:d:{epoch}:s"] <= 7_200_000
+    assert found["{log:a}:k"] <= 3_720_000
+    assert 7_200_000 < found[f"{{log:a}}:d:{epoch}:s"] <= 7_260_000
 
 
 async def test_what_is_too_old_goes_by_itself_and_the_log_goes_on(
@@ -59,9 +61,9 @@ async def test_a_log_takes_little_more_than_what_it_keeps(redis_server: RedisSer
     for _ in range(50):
         await backend.log.append([Append("a", b"x" * 50) for _ in range(20)])
         await backend.log.append([Append("b", b"x" * 1000) for _ in range(3)])
-    for log, messages in (("a", 112), ("b", 11)):
-        assert 0 < redis_server.ask("XLEN", f"{backends.cluster}:{{log:{log}}}:s") <= messages
+    for log, least, most in (("a", 100, 145), ("b", 10, 14)):
         page = await backend.log.read(log, limit=1000)
+        assert least <= redis_server.ask("XLEN", f"{backends.cluster}:{{log:{log}}}:s") == len(page.entries) <= most
         assert page.oldest == page.entries[0][0]
         assert page.head == page.entries[-1][0]
 
@@ -79,12 +81,49 @@ async def test_a_stream_that_was_evicted_is_told_and_not_believed(
     assert (begun.offset, begun.epoch != page.epoch) == (1, True)  # type: ignore[union-attr]
 
 
+async def test_a_traffic_that_is_old_is_dropped_without_a_reader(redis_server: RedisServer, backends: Backends) -> None:
+    backend = await backends.make(redis_server.url)
+    clock, names = VirtualClock(1000.0), Names(backends.cluster)
+    policy = RetentionPolicy(Retention(messages=80, age=100))
+    log = RedisLog(backend.client, names, backend.subscriber, retention=policy, clock=clock)
+    for _ in range(400):
+        await log.append([Append("a", b"x" * 10)])
+        clock.advance(5)
+    # 20 are young enough; the marks are ten apart.
+    assert 20 <= redis_server.ask("XLEN", names.log("a")[1]) <= 31
+    assert redis_server.ask("LLEN", f"{backends.cluster}:{{log:a}}:k") <= 4
+    assert len((await log.read("a", limit=100)).entries) == 19
+
+
+async def test_a_busy_session_is_remembered_within_bounds(redis_server: RedisServer, backends: Backends) -> None:
+    backend = await backends.make(redis_server.url)
+    for start in range(0, 10_000, 250):
+        batch = [Append("a", b"x", "s", f"{number}") for number in range(start, start + 250)]
+        assert not any(result.repeated for result in await backend.log.append(batch))  # type: ignore[union-attr]
+        again = await backend.log.append([Append("a", b"x", "s", f"{max(0, start - 770)}")])
+        assert again[0].repeated  # type: ignore[union-attr]
+    keys = [key for key in redis_server.ask("KEYS", f"{backends.cluster}:*") if b":d:" in key]
+    assert len(keys) == 2
+    for key in keys:
+        size = redis_server.ask("HLEN", key)
+        assert size <= 1024 + 250 + 1
+        # A long one would be searched from its beginning.
+        assert size < 500 or redis_server.ask("OBJECT ENCODING", key) == b"hashtable"
+
+
 async def test_a_window_of_message_ids_is_of_one_life_of_the_log(redis_server: RedisServer, backends: Backends) -> None:
     backend = await backends.make(redis_server.url)
     await backend.log.append([Append("a", b"x", "s", "1")])
     redis_server.ask("DEL", f"{backends.cluster}:{{log:a}}:m", f"{backends.cluster}:{{log:a}}:s")
     (result,) = await backend.log.append([Append("a", b"x", "s", "1")])
     assert not result.repeated  # type: ignore[union-attr]
+
+
+async def test_without_a_message_id_nothing_is_a_repeat(redis_server: RedisServer, backends: Backends) -> None:
+    backend = await backends.make(redis_server.url)
+    for offset in (1, 2, 3):
+        (result,) = await backend.log.append([Append("a", b"x", "s")])
+        assert (result.offset, result.repeated) == (offset, False)  # type: ignore[union-attr]
 
 
 async def test_expired_sessions_leave_nothing(redis_server: RedisServer, backends: Backends) -> None:

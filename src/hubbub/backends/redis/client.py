@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -24,6 +25,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as Late
 
 from hubbub.backends.redis.library import function, library
+from hubbub.backends.redis.pipe import Line
 from hubbub.config import hide_password
 from hubbub.errors import ConfigurationError
 
@@ -34,6 +36,7 @@ TIMEOUT = 2.0
 PATIENCE = 10.0
 """Seconds for which a server that is away at the start is tried again."""
 _PAUSE = 0.5
+_ELSEWHERE = ("MOVED ", "ASK ", "TRYAGAIN ")
 
 
 class Call(NamedTuple):
@@ -65,6 +68,7 @@ class RedisClient:
         self.durable = False
         """Whether what the server answered for is there after a restart, too: `appendfsync always`."""
         self._redis: Redis | RedisCluster | None = None
+        self._lines: dict[str, Line] = {}
         self._loading = asyncio.Lock()
 
     async def connect(self) -> None:
@@ -95,6 +99,8 @@ class RedisClient:
 
     async def close(self) -> None:
         """Hangs up. What is under way is lost."""
+        for line in self._lines.values():
+            line.close()
         redis, self._redis = self._redis, None
         if redis is not None:
             await redis.aclose()
@@ -128,15 +134,13 @@ class RedisClient:
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publishes each message to its sharded channel. Raises `ConnectionError`."""
-        await self._run([("SPUBLISH", channel, message) for channel, message in messages])
+        await self._run([("SPUBLISH", channel, message) for channel, message in messages], [one for one, _ in messages])
 
     def connection(self, channel: str) -> tuple[str, AbstractConnection]:
         """The address of the server that a channel is at, and a new connection to it, not yet connected."""
         redis = self._connected()
         if isinstance(redis, RedisCluster):
-            node = redis.get_node_from_key(channel)
-            if node is None:
-                raise ConnectionError("no server of the cluster has this slot")
+            node = _node_of(redis, channel)
             return node.name, node.connection_class(**node.connection_kwargs)
         pool = redis.connection_pool
         return "", pool.connection_class(**pool.connection_kwargs)
@@ -158,22 +162,51 @@ class RedisClient:
             self.durable = await _is_durable(redis)
 
     async def _execute(self, calls: Sequence[Call]) -> list[Any]:
-        return await self._run(
-            [("FCALL", function(call.function), len(call.keys), *call.keys, *call.args) for call in calls]
-        )
+        commands = [("FCALL", function(call.function), len(call.keys), *call.keys, *call.args) for call in calls]
+        return await self._run(commands, [call.keys[0] for call in calls])
 
-    async def _run(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        pipeline = self._connected().pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
+    async def _run(self, commands: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> list[Any]:
+        """What each command was answered; `keys` say which server of a cluster it is for."""
+        redis = self._connected()
+        if isinstance(redis, Redis):
+            return await self._line("", redis.connection_pool).execute(commands)
+        return await self._spread(redis, commands, keys)
+
+    async def _spread(self, redis: RedisCluster, commands: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> list[Any]:
+        shares: dict[str, list[int]] = {}
+        lines: dict[str, Line] = {}
+        for index, key in enumerate(keys):
+            node = _node_of(redis, key)
+            lines[node.name] = self._line(node.name, node)
+            shares.setdefault(node.name, []).append(index)
+        running = [lines[name].execute([commands[index] for index in share]) for name, share in shares.items()]
+        # All of them, also when one fails: the order of what comes next depends on it.
+        results = await asyncio.gather(*running, return_exceptions=True)
+        answers: list[Any] = [None] * len(commands)
+        for share, result in zip(shares.values(), results, strict=True):
+            if isinstance(result, BaseException):
+                raise result
+            for index, answer in zip(share, result, strict=True):
+                answers[index] = answer
+        for index, answer in enumerate(answers):
+            if isinstance(answer, ResponseError) and str(answer).startswith(_ELSEWHERE):
+                answers[index] = await self._redirected(redis, commands[index])
+        return answers
+
+    async def _redirected(self, redis: RedisCluster, command: tuple[Any, ...]) -> Any:
+        """The slot is moving, or has moved: the driver follows, and knows the next time."""
         try:
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            return await redis.execute_command(*command)
+        except ResponseError as error:
+            return error
         except (RedisError, OSError) as error:
             raise ConnectionError(f"Redis is away: {error}") from None
-        for answer in answers:
-            if isinstance(answer, Unreachable | Late) and not isinstance(answer, BusyLoadingError):
-                raise ConnectionError(f"Redis is away: {answer}")
-        return answers
+
+    def _line(self, name: str, place: ClusterNode | ConnectionPool) -> Line:
+        line = self._lines.get(name)
+        if line is None:
+            line = self._lines[name] = Line(lambda: place.connection_class(**place.connection_kwargs), self.timeout)
+        return line
 
     async def _try(self) -> Redis | RedisCluster:
         """Connects, finds out whether it is a cluster, and loads the functions."""
@@ -241,6 +274,13 @@ def _warn(facts: dict[str, Any], durable: bool, shown: str) -> None:
         log.warning("%s may drop logs when its memory is full (maxmemory-policy %s): set noeviction", shown, policy)
     if not durable:
         log.info("%s may lose what it answered for (appendfsync is not always): a restart is a new epoch", shown)
+
+
+def _node_of(redis: RedisCluster, key: str) -> ClusterNode:
+    node = redis.get_node_from_key(key)
+    if node is None:
+        raise ConnectionError("no server of the cluster has this slot")
+    return node
 
 
 def _is_missing(answer: object) -> bool:

@@ -123,11 +123,12 @@ class RedisLog:
             self._channel(name),
         ]
         for item in items:
-            if item.session:
-                self._note(item.session, name)
+            session = item.session if item.message_id else ""
+            if session:
+                self._note(session, name)
             expected = "" if item.expected is None else item.expected
             # UUIDs compare without case.
-            args += (item.record, item.session, item.message_id.lower(), expected)
+            args += (item.record, session, item.message_id.lower(), expected)
         return self._calls.call("append", self._names.log(name), *args)
 
     def _note(self, session: str, name: str) -> None:

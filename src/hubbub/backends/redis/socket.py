@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
 
+from hubbub.backends.redis.takeover import pack, take_over
+
 log = logging.getLogger("hubbub.redis")
 
 _MORE = object()
-# Typed as if it took one word.
-_pack: Callable[[tuple[bytes, ...]], bytes] = cast("Any", hiredis.pack_command)
 
 
 class Listener(Protocol):
@@ -50,24 +50,17 @@ class SubscribedSocket(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._writer: asyncio.StreamWriter | None = None
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.WriteTransport | None = None
 
     async def open(self, connection: AbstractConnection) -> None:
         """Takes over a connection once it is connected and authenticated. Raises `RedisError` and `OSError`."""
-        await cast("Callable[[], Awaitable[None]]", connection.connect)()
-        # Its own reader costs a task switch and several objects a message; from here on bytes come here.
-        writer = connection._writer
-        assert writer is not None
-        # Kept, as it would close the socket when it is collected; so would the connection.
-        self._writer = writer
-        connection._reader = connection._writer = None
-        self._transport = cast("asyncio.Transport", writer.transport)
-        self._transport.set_protocol(self)
+        self._writer = await take_over(connection, self)
+        self._transport = self._writer.transport
 
     def send(self, *commands: tuple[bytes, ...]) -> None:
         """Sends commands in one write."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(_pack(command) for command in commands))
+            self._transport.write(b"".join(map(pack, commands)))
 
     def abort(self, problem: str) -> None:
         """Ends it at once."""

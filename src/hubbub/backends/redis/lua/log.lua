@@ -1,5 +1,5 @@
--- Logs. A log is a hash (its epoch, head and what is kept), a stream, and for each session that wrote to it the
--- message ids it used. The id of an entry is OFFSET-MILLISECONDS, so that its age needs no field.
+-- Logs. A log is a hash (its epoch and where it stands), a stream, a list of marks where it can be cut, and for each
+-- session that wrote to it the message ids it used. The id of an entry is OFFSET-MILLISECONDS, so that its age needs no field.
 -- The keys of a log have one hash tag: KEYS are the hash BASE:m and the stream BASE:s; the others begin with BASE, too.
 
 -- Milliseconds after which a log that nobody wrote to is forgotten, with its epoch and last offset.
@@ -7,6 +7,9 @@ local WRITTEN = 30 * 86400000
 local EMPTY = 86400000
 -- How seldom the time to live of keys is set anew.
 local REFRESH = 60000
+-- Message ids above which a hash is to be one: a short one is searched from its beginning. A value above 64 bytes does it.
+local MANY = 64
+local WIDE = '%-80s'
 
 -- Milliseconds: the server's own, which all nodes share, or those of a test.
 local function clock(given)
@@ -19,6 +22,19 @@ end
 
 local function base_of(meta)
   return string.sub(meta, 1, -3)
+end
+
+-- Places at which the log can be cut: offset, the bytes of all records before it, milliseconds when it was written.
+local function marks_of(keys)
+  return base_of(keys[1]) .. ':k'
+end
+
+local MARK = '>ddd'
+local STATE = '>dddddddd'
+
+local function save(keys, log)
+  redis.call('HSET', keys[1], 's', struct.pack(STATE, log.head, log.total, log.before, log.oldest, log.last, log.refreshed,
+    log.mark, log.mark_total))
 end
 
 -- The process of the server that this is: another one may have been restored from less than was answered for.
@@ -43,85 +59,104 @@ end
 -- server keeps everything that it answered for, over a restart too. Where it does not, another process is another epoch:
 -- what is there goes on, but records may be missing at its end, and their offsets are given out again.
 local function open(keys, now, args, age)
-  local meta = redis.call('HMGET', keys[1], 'e', 'h', 'b', 'o', 'l', 'x', 'p', 'd', 'w')
+  local meta = redis.call('HMGET', keys[1], 'e', 'p', 'd', 'w', 's')
   if not meta[1] then
-    redis.call('UNLINK', keys[2])
-    local log = {head = 0, count = 0, bytes = 0, windows = args[2]}
+    redis.call('UNLINK', keys[2], marks_of(keys))
+    local log = {head = 0, total = 0, count = 0, before = 0, oldest = 0, last = 0, refreshed = 0, mark = 0, mark_total = 0}
+    log.windows = args[2]
     name_epoch(keys, log, args[2])
-    redis.call('HSET', keys[1], 'h', 0, 'd', args[3], 'w', args[2])
+    redis.call('HSET', keys[1], 'd', args[3], 'w', args[2])
+    save(keys, log)
     redis.call('PEXPIRE', keys[1], EMPTY)
     return log
   end
-  local log = {
-    epoch = meta[1], head = tonumber(meta[2]), count = redis.call('XLEN', keys[2]), bytes = tonumber(meta[3] or 0),
-    oldest = tonumber(meta[4] or 0), last = tonumber(meta[5] or 0), refreshed = tonumber(meta[6] or nil),
-    windows = meta[9]
-  }
-  if meta[7] ~= process_id() then
-    local is_whole = meta[8] == '1' and args[3] == '1' and not was_promoted()
+  local log = {epoch = meta[1], windows = meta[4], count = redis.call('XLEN', keys[2])}
+  log.head, log.total, log.before, log.oldest, log.last, log.refreshed, log.mark, log.mark_total =
+    struct.unpack(STATE, meta[5])
+  if meta[2] ~= process_id() then
+    local is_whole = meta[3] == '1' and args[3] == '1' and not was_promoted()
     name_epoch(keys, log, is_whole and log.epoch or args[2])
   end
-  if meta[8] ~= args[3] then
+  if meta[3] ~= args[3] then
     redis.call('HSET', keys[1], 'd', args[3])
   end
   if log.count > 0 and log.last <= now - age then
-    redis.call('UNLINK', keys[2])
+    redis.call('UNLINK', keys[2], marks_of(keys))
     log.count = 0
-  end
-  if log.count == 0 then
-    log.bytes = 0
   end
   return log
 end
 
-local function save(keys, log)
-  redis.call('HSET', keys[1], 'h', log.head, 'b', log.bytes, 'o', log.oldest or 0, 'l', log.last or 0,
-    'x', log.refreshed or 0)
-end
-
--- Drops the oldest records until what is kept is within the retention. The newest is only ever too old.
-local function trim(keys, log, now, messages, size, age)
-  while log.count > 0 do
-    local entries = redis.call('XRANGE', keys[2], '-', '+', 'COUNT', 64)
-    local dropped, kept
-    for _, entry in ipairs(entries) do
-      local offset, at = string.match(entry[1], '(%d+)-(%d+)')
-      at = tonumber(at)
-      if log.count <= messages and (log.bytes <= size or log.count == 1) and at > now - age then
-        log.oldest, kept = at, true
-        break
-      end
-      dropped = offset
-      log.count, log.bytes = log.count - 1, log.bytes - #entry[2][2]
-    end
-    if dropped then
-      redis.call('XTRIM', keys[2], 'MINID', '=', dropped + 1)
-    end
-    if kept then
+-- Drops what is before the marks, as long as what stays is all that the retention asks for.
+local function cut(keys, log, now, messages, size, age)
+  while log.count > 1 do
+    local mark = redis.call('LINDEX', marks_of(keys), 0)
+    if not mark then
       return
     end
+    local offset, before, at = struct.unpack(MARK, mark)
+    if log.head - offset + 1 < messages and log.total - before < size and at > now - age then
+      return
+    end
+    redis.call('LPOP', marks_of(keys))
+    if offset > log.head - log.count + 1 then
+      redis.call('XTRIM', keys[2], 'MINID', '=', string.format('%d', offset))
+      log.count, log.before, log.oldest = log.head - offset + 1, before, at
+    end
   end
 end
 
--- Where a session's message ids are: two generations, so that the oldest go without an order being kept.
-local function window_of(keys, log, session, most)
+-- Drops the records that are too old, one by one: whoever reads gets none of them.
+local function expire(keys, log, now, age)
+  while log.count > 0 do
+    local entries = redis.call('XRANGE', keys[2], '-', '+', 'COUNT', 64)
+    for _, entry in ipairs(entries) do
+      local offset, at = string.match(entry[1], '(%d+)-(%d+)')
+      if tonumber(at) > now - age then
+        redis.call('XTRIM', keys[2], 'MINID', '=', offset)
+        log.oldest = tonumber(at)
+        return
+      end
+      log.count, log.before = log.count - 1, log.before + #entry[2][2]
+    end
+    redis.call('XTRIM', keys[2], 'MINID', '=', string.format('%d', log.head - log.count + 1))
+  end
+end
+
+-- A session's message ids: two generations, so that the oldest go without an order being kept. The field without a name
+-- says when the time to live was set, and with an `o` that there is an older generation.
+local function window_of(keys, log, session, now, most, ttl)
   local window = {new = base_of(keys[1]) .. ':d:' .. log.windows .. ':' .. session}
   window.old = window.new .. ':o'
-  if redis.call('HLEN', window.new) >= most then
+  local size, marker = redis.call('HLEN', window.new), redis.call('HGET', window.new, '')
+  local is_full = size > most
+  if is_full then
     redis.call('RENAME', window.new, window.old)
+    size = 0
   end
-  window.has_old = redis.call('EXISTS', window.old) == 1
+  window.has_old = is_full or marker and string.find(marker, 'o', 1, true)
+  local since = marker and tonumber(string.match(marker, '%d+'))
+  if is_full or not since or since + REFRESH <= now or (size > MANY and #marker < 80) then
+    marker = string.format(size > MANY and WIDE or '%s', string.format('%d', now) .. (window.has_old and 'o' or ''))
+    redis.call('HSET', window.new, '', marker)
+    redis.call('PEXPIRE', window.new, ttl + REFRESH)
+  end
   return window
 end
 
--- ARGV: as of `open`, then messages, bytes, milliseconds to keep, milliseconds and count of message ids, channel; then for each record: the record, session, message id, expected offset (each may be empty).
+-- ARGV: as of `open`, then messages, bytes, milliseconds to keep, milliseconds and count of message ids, channel; then for
+-- each record: the record, session, message id, expected offset (each may be empty).
 -- Answers the epoch, then for each record its offset, the negative one of the first when it is a repeat, or as a string
 -- the head that was not as expected.
 local function append(keys, args)
   local now = clock(args[1])
   local messages, size, age = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
   local log = open(keys, now, args, age)
-  local was_empty, first = log.count == 0, log.head + 1
+  local first, stamp = log.head + 1, string.format('-%d', now)
+  local was_empty = log.count == 0
+  if was_empty then
+    log.oldest, log.before = now, log.total
+  end
   local answers, records, sizes, windows = {log.epoch}, {}, {}, {}
   for i = 10, #args, 4 do
     local record, session, id, expected = args[i], args[i + 1], args[i + 2], args[i + 3]
@@ -129,7 +164,7 @@ local function append(keys, args)
     if session ~= '' then
       window = windows[session]
       if not window then
-        window = window_of(keys, log, session, tonumber(args[8]))
+        window = window_of(keys, log, session, now, tonumber(args[8]), tonumber(args[7]))
         windows[session] = window
       end
       known = redis.call('HGET', window.new, id) or (window.has_old and redis.call('HGET', window.old, id))
@@ -137,42 +172,39 @@ local function append(keys, args)
     if known then
       answers[#answers + 1] = -known
     elseif expected ~= '' and tonumber(expected) ~= log.head then
-      answers[#answers + 1] = string.format('%.0f', log.head)
+      answers[#answers + 1] = string.format('%d', log.head)
     else
       log.head = log.head + 1
-      redis.call('XADD', keys[2], log.head .. '-' .. now, 'r', record)
-      if window then
-        redis.call('HSET', window.new, id, log.head)
-        window.used = true
+      -- Where the log can be cut: an eighth of what it keeps apart, as dropping one by one would mean reading each.
+      if log.head - log.mark >= messages / 8 or log.total - log.mark_total >= size / 8 then
+        log.mark, log.mark_total = log.head, log.total
+        redis.call('RPUSH', marks_of(keys), struct.pack(MARK, log.head, log.total, now))
       end
-      log.count, log.bytes = log.count + 1, log.bytes + #record
+      local offset = string.format('%d', log.head)
+      redis.call('XADD', keys[2], offset .. stamp, 'r', record)
+      if window then
+        redis.call('HSET', window.new, id, offset)
+      end
+      log.count, log.total = log.count + 1, log.total + #record
       records[#records + 1], sizes[#sizes + 1] = record, #record
       answers[#answers + 1] = log.head
-    end
-  end
-  for _, window in pairs(windows) do
-    if window.used then
-      redis.call('PEXPIRE', window.new, args[7])
     end
   end
   if #records == 0 then
     return answers
   end
   log.last = now
-  if was_empty then
-    log.oldest = now
+  if log.count > messages + messages / 8 or log.total - log.before > size + size / 8 or log.oldest <= now - age then
+    cut(keys, log, now, messages, size, age)
   end
-  -- Not at every append: what is dropped is read for its size.
-  if log.count > messages + messages / 8 or log.bytes > size + size / 8 or log.oldest <= now - age then
-    trim(keys, log, now, messages, size, age)
-  end
-  if was_empty or not log.refreshed or log.refreshed + REFRESH <= now then
+  if was_empty or log.refreshed + REFRESH <= now then
     redis.call('PEXPIRE', keys[1], WRITTEN + age)
     redis.call('PEXPIRE', keys[2], age + 2 * REFRESH)
+    redis.call('PEXPIRE', marks_of(keys), age + 2 * REFRESH)
     log.refreshed = now
   end
   save(keys, log)
-  redis.call('SPUBLISH', args[9], table.concat({'1', log.epoch, first, table.concat(sizes, ',')}, ':') .. '\n'
+  redis.call('SPUBLISH', args[9], string.format('1:%s:%d:', log.epoch, first) .. table.concat(sizes, ',') .. '\n'
     .. table.concat(records))
   return answers
 end
@@ -183,7 +215,7 @@ local function read(keys, args)
   local now, age, limit = clock(args[1]), tonumber(args[4]), tonumber(args[7])
   local log = open(keys, now, args, age)
   if log.count > 0 and log.oldest <= now - age then
-    trim(keys, log, now, math.huge, math.huge, age)
+    expire(keys, log, now, age)
     save(keys, log)
   end
   local from = string.format('%.0f', args[5] + 1)
