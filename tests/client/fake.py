@@ -251,3 +251,14 @@ async def until(condition: Callable[[], bool], *, seconds: float = 600.0) -> Non
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def contents(subscription: hubbub.Subscription, count: int) -> list[str]:
+    return [(await anext(subscription)).payload.content for _ in range(count)]
+
+
+async def lose(hub: FakeHub, client: hubbub.Client) -> None:
+    """The connection is cut, and the client is back."""
+    sockets = len(hub.sockets)
+    hub.socket.drop()
+    await until(lambda: len(hub.sockets) > sockets and client.state.phase == "connected")

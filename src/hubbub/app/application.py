@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, Unpack
@@ -14,13 +13,13 @@ from typing import Any, TypeVar, Unpack
 from hubbub.app.authentication import Authenticate, Authentication, JwtAuthentication
 from hubbub.app.consumers import BatchConsumer, BatchOptions
 from hubbub.app.gatekeeper import Gatekeeper, Middleware
+from hubbub.app.publishing import Publisher
 from hubbub.app.routing import MessageRouter
 from hubbub.app.spaces import GroupSpace, RoomSpace
 from hubbub.app.stores import Stores, open_stores
-from hubbub.app.subscriptions import subscribe
+from hubbub.app.subscriptions import ChannelReading
 from hubbub.config import Settings
-from hubbub.errors import ConfigurationError, HubbubError, ProtocolError
-from hubbub.hub.audience import Audience
+from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.hub.kinds import ChannelHandler, Kinds
 from hubbub.hub.permissions import Action
@@ -28,9 +27,8 @@ from hubbub.hub.users import User
 from hubbub.hub.watch import ConnectionStatistics, HubStatistics
 from hubbub.node.node import Node
 from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, Snapshots
-from hubbub.protocol.building import build_message
 from hubbub.protocol.catalog import Catalog
-from hubbub.protocol.messages import ApplicationMessage, Message
+from hubbub.protocol.messages import Message
 from hubbub.protocol.payloads import Position
 from hubbub.protocol.schema import json_schema
 from hubbub.protocol.versions import HIGHEST, LOWEST, parse_version
@@ -104,6 +102,7 @@ class Hubbub:
         self._server = Server(node)
         self.rooms = RoomSpace(self.hub)
         self.groups = GroupSpace(self.hub)
+        self._publisher = Publisher(self.hub)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._consumers: list[BatchConsumer] = []
 
@@ -226,8 +225,10 @@ class Hubbub:
         `payload` is a payload object (`Text(...)` or a registered one), a text for short, or with `type` a
         dict. Raises `ProtocolError` for what cannot be published.
         """
-        message = self._message(channel, payload, type, sender, metadata, message_id)
-        return await self._publish(message, None)
+        message = self._publisher.build(
+            channel, payload, type=type, sender=sender, metadata=metadata, message_id=message_id
+        )
+        return await self._publisher.publish(message)
 
     async def broadcast(
         self,
@@ -243,19 +244,12 @@ class Hubbub:
 
         `where(user)` is asked of everyone who is connected now. Unknown groups raise `Conflict` (`not_found`).
         """
-        audience = None
+        audience = self._publisher.audience(groups, where)
         channel = "all"
-        if groups is not None:
-            for group in groups:
-                self.hub.groups.get(group)
-            audience = Audience(groups=tuple(sorted(set(groups))))
-            if len(audience.groups) == 1:
-                channel = f"group:{audience.groups[0]}"
-        elif where is not None:
-            sessions = self.hub.groups.by_key.items()
-            audience = Audience(sessions=frozenset(key for key, one in sessions if where(one.user)))
-        message = self._message(channel, payload, type, sender, metadata, None)
-        return await self._publish(message, audience)
+        if audience is not None and len(audience.groups) == 1:
+            channel = f"group:{audience.groups[0]}"
+        message = self._publisher.build(channel, payload, type=type, sender=sender, metadata=metadata)
+        return await self._publisher.publish(message, audience)
 
     async def send(
         self,
@@ -271,16 +265,17 @@ class Hubbub:
         Raises `Conflict` (`not_found`) for a connection of this node that is gone. Of another node's connection
         nobody says whether it is there: what must arrive is for `publish`, to `user:NAME`.
         """
-        message = self._message(None, payload, type, sender, metadata, None)
+        message = self._publisher.build(None, payload, type=type, sender=sender, metadata=metadata)
         self.hub.send(connection_id, message)
 
-    def subscribe(self, channel: str) -> AsyncIterator[Message]:
+    def subscribe(self, channel: str) -> ChannelReading:
         """Every message of a channel or topic pattern from now on, as `async for message in ...`.
 
         It is read from the log at the loop's own pace, so that a slow one costs no memory. Raises
-        `MessagesMissed` when it fell so far behind that the log no longer has what comes next.
+        `MessagesMissed` when it fell so far behind that the log no longer has what comes next, or the log was lost
+        and begun anew; iterating again goes on with the oldest that is kept.
         """
-        return subscribe(self.hub, channel)
+        return ChannelReading(self.hub, channel)
 
     def listen(self, channel: str, callback: Callable[[Message], Any]) -> Callable[[], None]:
         """Calls `callback(message)` for every message of a channel or topic pattern; returns how to stop it.
@@ -388,37 +383,3 @@ class Hubbub:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _message(
-        self,
-        channel: str | None,
-        payload: Any,
-        type: str | None,
-        sender: str,
-        metadata: dict[str, Any] | None,
-        message_id: str | None,
-    ) -> ApplicationMessage:
-        return build_message(
-            self._server.hub.wire,
-            payload,
-            type=type,
-            channel=channel,
-            sender=sender,
-            timestamp=self.hub.wall_ms(),
-            metadata=metadata,
-            message_id=message_id or str(uuid.uuid4()),
-        )
-
-    async def _publish(self, message: ApplicationMessage, audience: Audience | None) -> Position:
-        future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
-
-        def settle(outcome: Position | ProtocolError) -> None:
-            if future.done():
-                return
-            if isinstance(outcome, ProtocolError):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
-
-        self.hub.publish(message, audience, settle)
-        return await future
