@@ -49,10 +49,11 @@ conformance: .venv/ready
 browser: .venv/ready pages browsers
 	$(BIN)/pytest -m slow tests/browser
 
-# The guarantee over real sockets, and over many simulated networks; SEEDS says how many.
+# The guarantee over real sockets, in full size (`make test` has a short one), and over many simulated networks;
+# SEEDS says how many.
 .PHONY: chaos simulate
 chaos: .venv/ready
-	$(BIN)/pytest -m slow tests/chaos
+	CHAOS_CLIENTS=$${CHAOS_CLIENTS:-1000} CHAOS_SECONDS=$${CHAOS_SECONDS:-60} $(BIN)/pytest -m slow tests/chaos
 
 SEEDS ?= 10000
 simulate: .venv/ready

@@ -46,6 +46,30 @@ async def test_a_cut_connection_comes_back_and_gets_what_it_missed() -> None:
             socket.close()
 
 
+async def test_an_attempt_that_was_given_up_and_comes_late_takes_nothing() -> None:
+    async with serving() as app:
+        bob, welcome = await joined(app, "bob")
+        late, later = await upgrade(app.url), await upgrade(app.url)
+        assert (await later.ask(restoring(welcome, attempt=8)))["type"] == "session_restored"
+        assert await bob.closing() == 4409
+        for number in (7, 8):
+            refused = await late.ask(restoring(welcome, attempt=number))
+            assert (refused["code"], refused["payload"]["field"]) == ("forbidden", "payload.attempt")
+        await app.publish("room:den", "for the living")
+        while (message := await later.receive())["type"] != "text":
+            pass
+        assert message["payload"]["content"] == "for the living"
+        # Whoever gives no number is as new as can be, and the count goes on over it.
+        assert (await late.ask(restoring(welcome)))["type"] == "session_restored"
+        assert await later.closing() == 4409
+        other = await upgrade(app.url)
+        assert (await other.ask(restoring(welcome, attempt=8)))["code"] == "forbidden"
+        assert (await other.ask(restoring(welcome, attempt=-1)))["code"] == "invalid_message"
+        assert (await other.ask(restoring(welcome, attempt=9)))["type"] == "session_restored"
+        for socket in (bob, late, later, other):
+            socket.close()
+
+
 async def test_an_unknown_session_is_expired_and_a_hello_may_follow() -> None:
     async with serving() as app:
         socket = await upgrade(app.url)

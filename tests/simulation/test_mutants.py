@@ -14,7 +14,7 @@ from hubbub.delivery.dedup import Windows
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.feed import Reader
 from hubbub.hub.feeds import Feeds
-from hubbub.hub.journal import Stretch
+from hubbub.hub.locating import Located
 from hubbub.hub.outbox import Outbox
 from hubbub.hub.publishing import Publication
 from hubbub.hub.restoring import Restoration
@@ -52,8 +52,8 @@ def recovery_skips_one(patch: pytest.MonkeyPatch) -> None:
     """A session that comes back is told the right position, and reads on one record after it."""
 
     def enter(self: Restoration, found: Any) -> None:
-        after = found.restored.offset + 1
-        self._hub.feeds.enter(found.feed, self._session, after, ack=found.rest.ack, rest=found.rest)
+        place = Located(True, found.place.epoch, found.place.offset + 1, found.place.oldest)
+        self._hub.feeds.enter(found.feed, self._session, place, ack=found.rest.ack, rest=found.rest)
 
     patch.setattr(Restoration, "_enter", enter)
 
@@ -63,8 +63,8 @@ def live_before_recovered(patch: pytest.MonkeyPatch) -> None:
     enter, step = Feeds.enter, CatchUp.step
     calls = count()
 
-    def hurry(self: Feeds, feed: Any, session: Any, after: int | None = None, **more: Any) -> Reader:
-        reader = enter(self, feed, session, after, **more)
+    def hurry(self: Feeds, feed: Any, session: Any, place: Located | None = None, **more: Any) -> Reader:
+        reader = enter(self, feed, session, place, **more)
         if reader.lagging and reader.connection.is_pushed:
             feed.add(reader)
             reader.lagging = True
@@ -104,11 +104,7 @@ def gap_too_short(patch: pytest.MonkeyPatch) -> None:
 def gap_in_silence(patch: pytest.MonkeyPatch) -> None:
     """A reader that falls off the log goes on without a word."""
 
-    def pass_over(self: CatchUp, reader: Reader, page: Stretch) -> bool:
-        reader.offset = page.oldest - 1
-        return True
-
-    patch.setattr(CatchUp, "_pass_over", pass_over)
+    patch.setattr(CatchUp, "_tell_gap", lambda self, reader, epoch, first, last: None)
 
 
 MUTANTS: list[Plant] = [

@@ -26,6 +26,7 @@ export class Session {
   #version: string | undefined;
   #node: string | undefined;
   #messageBytes: number = MAX_MESSAGE;
+  #attempt = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -113,6 +114,8 @@ export class Session {
     const payload: Payload = { positions: Object.fromEntries(fitting(positions, room)) };
     if (token !== undefined) payload["token"] = token;
     if (ticket !== undefined) payload["ticket"] = ticket;
+    // It grows, over a reload too: an attempt that was given up and arrives late must not take the session away.
+    payload["attempt"] = this.#attempt = Math.max(this.#attempt + 1, Date.now());
     const messageId = newMessageId();
     const restore: Envelope = { type: "restore_session", version: VERSION, messageId, sessionId, payload };
     if (this.#connectionId !== undefined) restore.connectionId = this.#connectionId;

@@ -34,6 +34,10 @@ class Composer:
         """A random UUID."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self._wall()
+
     def publication(
         self,
         channel: str,

@@ -36,6 +36,7 @@ class Session:
         self.connection_id = ""
         self.user = user or ""
         self.welcome: Welcome | None = None
+        self._attempt = 0
 
     @property
     def heartbeat(self) -> float:
@@ -65,6 +66,8 @@ class Session:
             if room < 0:
                 break
             given[log] = position
+        # It grows: an attempt that was given up and arrives late must not take the session from a later one.
+        self._attempt = max(self._attempt + 1, self._composer.now_ms())
         return RestoreSessionMessage(
             version=str(HIGHEST),
             message_id=self._composer.new_id(),
@@ -74,6 +77,7 @@ class Session:
                 positions=given,
                 token=UNSET if token is None else token,
                 ticket=UNSET if ticket is None else ticket,
+                attempt=self._attempt,
             ),
         )
 

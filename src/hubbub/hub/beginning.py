@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hubbub.hub.connection import Connection, State
-from hubbub.hub.feed import Feed
+from hubbub.hub.feed import Feed, Reader
 from hubbub.hub.session import Session
 from hubbub.hub.sessions import is_attached
 from hubbub.protocol.messages import WelcomeMessage
@@ -64,26 +64,56 @@ class Beginning:
             self._finish(head, None)
 
     def _finish(self, head: Position | None, inbox: Feed | None) -> None:
-        hub, session, connection, feed = self._hub, self._session, self._connection, self._all
+        hub, session, feed = self._hub, self._session, self._all
         feed.pins -= 1
         if head is None:
             hub.feeds.release(feed)
             self._give_up()
             return
-        if is_attached(session, connection) and connection.state is State.OPENING:
-            connection.state = State.OPEN
-            session.inbox = head
-            positions = {"all": Position(feed.epoch, feed.flushed), session.inbox_log: head}
-            self._welcome.payload.positions = positions
-            hub.outbox.send(connection, self._welcome)
-            hub.feeds.enter(feed, session)
-            if inbox is not None:
-                hub.feeds.enter(inbox, session)
-            else:
-                hub.feeds.meet(session)
-            hub.vault.touch(session)
-        hub.feeds.release(feed)
+        if not self._is_awaited():
+            hub.feeds.release(feed)
+            self._then()
+            return
+        session.inbox = head
+        hub.feeds.enter(feed, session)
+        if inbox is not None:
+            hub.feeds.enter(inbox, session)
+        else:
+            hub.feeds.meet(session)
+        if hub.vault.is_durable:
+            # Whoever knows the id must find the session again, whatever happens to this process.
+            for reader in self._readers():
+                hub.feeds.hold(reader)
+            hub.vault.keep(session, self._kept)
+        else:
+            self._answer(head)
+            self._then()
+
+    def _kept(self) -> None:
+        head = self._session.inbox
+        if self._is_awaited() and head is not None:
+            self._answer(head)
+            for reader in self._readers():
+                self._hub.feeds.let_go(reader)
         self._then()
+
+    def _answer(self, head: Position) -> None:
+        hub, session, connection = self._hub, self._session, self._connection
+        connection.state = State.OPEN
+        positions = {session.inbox_log: head}
+        for reader in self._readers():
+            positions[reader.feed.log] = Position(reader.feed.epoch or head.epoch, reader.sent)
+        self._welcome.payload.positions = positions
+        hub.outbox.send(connection, self._welcome)
+        hub.membership.tell_rooms(session)
+
+    def _readers(self) -> list[Reader]:
+        """Those that a session begins with. There may be none for the inbox yet."""
+        readers = self._session.readers
+        return [readers[log] for log in ("all", self._session.inbox_log) if log in readers]
+
+    def _is_awaited(self) -> bool:
+        return is_attached(self._session, self._connection) and self._connection.state is State.OPENING
 
     def _give_up(self) -> None:
         """A log cannot be had now: the client comes back when it can."""

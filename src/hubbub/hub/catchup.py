@@ -14,6 +14,7 @@ from hubbub.hub.arrival import read_record
 from hubbub.hub.connection import State
 from hubbub.hub.feed import Feed, Reader
 from hubbub.hub.journal import Stretch
+from hubbub.hub.locating import STRETCH
 from hubbub.protocol.messages import GapMessage
 from hubbub.protocol.payloads import Gap
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hubbub.hub")
 
-_STRETCH = 128
 _READERS_A_TURN = 32
 
 
@@ -60,17 +60,23 @@ class CatchUp:
             reader = self._queue.popleft()
             if not _is_current(reader):
                 continue
-            if reader.connection.paused or not reader.lagging or (reader.window is not None and reader.window.is_full):
+            if not _may_read(reader):
                 reader.fetching = False
                 continue
+            page, reader.in_hand = reader.in_hand, None
+            if page is not None:
+                self._arrived(reader, reader.offset, page)
+                continue
             then = partial(self._arrived, reader, reader.offset)
-            self._hub.journal.read(reader.feed.log, then, after=reader.offset, limit=_STRETCH)
+            self._hub.journal.read(reader.feed.log, then, after=reader.offset, limit=STRETCH)
         if self._queue:
             self._hub.wake()
 
     def _arrived(self, reader: Reader, after: int, page: Stretch | None) -> None:
         reader.fetching = False
-        if not _is_current(reader) or reader.connection.state is not State.OPEN or not reader.lagging:
+        if not _is_current(reader) or reader.connection.state is not State.OPEN:
+            return
+        if not reader.lagging or reader.holds:
             return
         if reader.offset != after:
             # It was rewound meanwhile.
@@ -85,14 +91,15 @@ class CatchUp:
         if feed.epoch and page.epoch != feed.epoch:
             hub.journal.doubt(feed, page.epoch, page.oldest)
             return
-        if page.oldest > reader.offset + 1 and not self._pass_over(reader, page):
+        if page.oldest > reader.offset + 1 and hub.rules.of(feed.log).overrun == "disconnect":
+            hub.close(connection, 4410, f"{feed.log} no longer has what comes next")
             return
         self._push(reader, page)
         if connection.throttled:
             hub.watch.probe(connection)
-        elif reader.offset == reader.feed.flushed:
+        elif reader.offset == feed.flushed:
             if not connection.paused:
-                reader.feed.add(reader)
+                feed.add(reader)
         elif not connection.paused and not (reader.window is not None and reader.window.is_full):
             self.go_on(reader)
 
@@ -112,51 +119,68 @@ class CatchUp:
             # The client comes back with its position when it can.
             self._hub.close(reader.connection, 1013, "the log is unavailable")
 
-    def _pass_over(self, reader: Reader, page: Stretch) -> bool:
-        """The log has no longer what comes next. Returns whether the reader goes on, as the channel's policy says."""
-        hub = self._hub
-        connection = reader.connection
-        name = reader.feed.log
-        if hub.rules.of(name).overrun == "disconnect":
-            hub.close(connection, 4410, f"{name} no longer has what comes next")
-            return False
-        last = page.oldest - 1
-        gap = Gap(epoch=page.epoch, start=reader.offset + 1, to=last, reason="retention")
-        hub.outbox.send(connection, GapMessage(channel=name, payload=gap))
-        reader.offset = last
-        if name.startswith("room:"):
-            # Who came and went meanwhile was said in what is missing.
-            hub.membership.tell_members(connection, name)
-        return True
-
     def _push(self, reader: Reader, page: Stretch) -> None:
-        hub = self._hub
-        feed = reader.feed
-        connection = reader.connection
-        window = reader.window
+        """Sends what is there in order, and a gap before it for what is not any more.
+
+        A log that conflates may have kept some records below `oldest`, and lost what was between them.
+        """
+        feed, window = reader.feed, reader.window
         size = 0
+        lost: int | None = None
+        reaches_end = page.complete
         for offset, record in page.entries:
-            if offset > feed.flushed or size > self._stretch_bytes:
-                return
-            frame = b""
-            try:
-                item = read_record(hub.wire, record, offset)
-                if reader.wants(item.channel.text, item.audience):
-                    if window is not None and window.is_full:
-                        return
-                    frame = hub.wire.delivery_frame(connection.profile, item.body, offset, None)
-            except (ProtocolError, MsgspecError):
-                log.exception("record %d of %s cannot be read, and is left out", offset, feed.log)
+            if offset > feed.flushed:
+                reaches_end = True
+                break
+            frame = self._frame(reader, offset, record)
+            if size > self._stretch_bytes or (frame and window is not None and window.is_full):
+                reaches_end = False
+                break
+            if lost is None and reader.offset + 1 < min(offset, page.oldest):
+                lost = reader.offset + 1
             if frame:
+                if lost is not None:
+                    self._tell_gap(reader, page.epoch, lost, min(offset, page.oldest) - 1)
+                    lost = None
                 if window is not None:
-                    hub.awaiting.sent(reader, offset)
-                hub.outbox.push(connection, frame)
+                    self._hub.awaiting.sent(reader, offset)
+                self._hub.outbox.push(reader.connection, frame)
                 size += len(frame)
             reader.offset = offset
-        if page.complete:
-            reader.offset = max(reader.offset, min(page.head, feed.flushed))
+        if reaches_end:
+            end = min(max(page.head, page.oldest - 1), feed.flushed)
+            if lost is None and reader.offset < min(end, page.oldest - 1):
+                lost = reader.offset + 1
+            reader.offset = max(reader.offset, end)
+        if lost is not None:
+            self._tell_gap(reader, page.epoch, lost, min(reader.offset, page.oldest - 1))
+
+    def _frame(self, reader: Reader, offset: int, record: bytes) -> bytes:
+        """The record as the reader gets it; empty when it is not for that one."""
+        wire = self._hub.wire
+        try:
+            item = read_record(wire, record, offset)
+            if reader.wants(item.channel.text, item.audience):
+                return wire.delivery_frame(reader.connection.profile, item.body, offset, None)
+        except (ProtocolError, MsgspecError):
+            log.exception("record %d of %s cannot be read, and is left out", offset, reader.feed.log)
+        return b""
+
+    def _tell_gap(self, reader: Reader, epoch: str, first: int, last: int) -> None:
+        """The log has no longer what comes next."""
+        connection, name = reader.connection, reader.feed.log
+        gap = Gap(epoch=epoch, start=first, to=last, reason="retention")
+        self._hub.outbox.send(connection, GapMessage(channel=name, payload=gap))
+        if name.startswith("room:"):
+            # Who came and went meanwhile was said in what is missing.
+            self._hub.membership.tell_members(connection, name)
 
 
 def _is_current(reader: Reader) -> bool:
     """Whether the session still reads with this reader: it may have left, or lost its connection, meanwhile."""
     return reader.session.readers.get(reader.feed.log) is reader
+
+
+def _may_read(reader: Reader) -> bool:
+    is_full = reader.window is not None and reader.window.is_full
+    return reader.lagging and not (reader.connection.paused or reader.holds or is_full)

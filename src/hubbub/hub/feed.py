@@ -18,6 +18,7 @@ from hubbub.protocol.wire import Profile
 
 if TYPE_CHECKING:
     from hubbub.hub.connection import Connection
+    from hubbub.hub.journal import Stretch
     from hubbub.hub.session import Session
 
 Targets = Mapping[Profile, Collection["Connection"]]
@@ -42,7 +43,19 @@ class Delivery(Protocol):
 class Reader:
     """A session's position in one log. `offset` is its own only while it is `lagging`."""
 
-    __slots__ = ("acked", "feed", "fetching", "lagging", "offset", "patterns", "session", "told", "window")
+    __slots__ = (
+        "acked",
+        "feed",
+        "fetching",
+        "holds",
+        "in_hand",
+        "lagging",
+        "offset",
+        "patterns",
+        "session",
+        "told",
+        "window",
+    )
 
     def __init__(self, session: Session, feed: Feed, offset: int) -> None:
         self.session = session
@@ -54,6 +67,10 @@ class Reader:
         """The position that the client knows of at least."""
         self.lagging = False
         self.fetching = False
+        self.holds = 0
+        """How many answers have to go out before it is read for again."""
+        self.in_hand: Stretch | None = None
+        """What comes after `offset`, where that was read already."""
         self.patterns: dict[str, int] | None = None
         """Topic channels and patterns this session wants of the log, each with its subscriptions' number."""
         self.window: AckWindow | None = None
@@ -196,7 +213,9 @@ class Feed:
             self.count(reader, offset)
             self.discard(reader)
         reader.lagging = True
-        reader.offset = offset
+        if reader.offset != offset:
+            reader.in_hand = None
+            reader.offset = offset
 
     def note_recent(self, deliveries: Sequence[Delivery], now: float) -> None:
         """Remembers the turn's records, and of earlier ones as many as a window holds."""

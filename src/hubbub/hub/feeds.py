@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.hub.connection import Connection
 from hubbub.hub.feed import Feed, Reader
+from hubbub.hub.locating import Located
 from hubbub.hub.session import Rest, Session
 from hubbub.protocol.channels import Channel
 from hubbub.protocol.payloads import Position
@@ -68,9 +69,9 @@ class Feeds:
         self._hub.journal.follow(log, lambda head: self._opened(log, head))
 
     def enter(
-        self, feed: Feed, session: Session, after: int | None = None, *, ack: bool = False, rest: Rest | None = None
+        self, feed: Feed, session: Session, place: Located | None = None, *, ack: bool = False, rest: Rest | None = None
     ) -> Reader:
-        """The session's reader of this log, at the head or, when it is new, after the offset `after`.
+        """The session's reader of this log, at the head or, when it is new, at the place that was located.
 
         With `ack` its deliveries are to be acknowledged from now on. A session that comes back has a `rest`.
         """
@@ -80,7 +81,7 @@ class Feeds:
                 self._await(reader)
             return reader
         # What another node, or a turn that is not over, has given the session already may be ahead of this feed.
-        start = feed.flushed if after is None else after
+        start = feed.flushed if place is None else place.offset
         reader = feed.readers[session] = session.readers[feed.log] = Reader(session, feed, start)
         if feed.topics is not None:
             reader.patterns = {} if rest is None or rest.patterns is None else rest.patterns
@@ -89,12 +90,26 @@ class Feeds:
         if start != feed.flushed:
             if start > feed.flushed:
                 self._hub.journal.doubt(feed, feed.epoch, 1)
+            if place is not None:
+                reader.in_hand = place.page
             self._hub.catchup.follow(reader, start)
         elif reader.connection.is_pushed:
             feed.add(reader)
         else:
             feed.lag(reader, start)
         return reader
+
+    def hold(self, reader: Reader) -> None:
+        """The reader stays where it is until `let_go`: what it reads comes behind an answer that waits."""
+        reader.holds += 1
+        if not reader.lagging:
+            reader.feed.lag(reader, reader.feed.flushed)
+
+    def let_go(self, reader: Reader) -> None:
+        """The answer is out. Harmless for a reader that is none any more."""
+        reader.holds -= 1
+        if reader.session.readers.get(reader.feed.log) is reader and not reader.holds:
+            self._go_on(reader)
 
     def leave(self, session: Session, log: str) -> None:
         """The session reads this log no more."""
@@ -134,8 +149,15 @@ class Feeds:
             if not connection.is_pushed:
                 if not reader.lagging:
                     reader.feed.lag(reader, reader.feed.flushed)
-            elif reader.lagging:
+            elif reader.lagging and not reader.holds:
                 self._hub.catchup.follow(reader, reader.offset)
+
+    def _go_on(self, reader: Reader) -> None:
+        """A reader that lags goes live, or catches up."""
+        if reader.offset != reader.feed.flushed:
+            self._hub.catchup.go_on(reader)
+        elif reader.connection.is_pushed:
+            reader.feed.add(reader)
 
     def _await(self, reader: Reader) -> None:
         """What this reader gets is to be acknowledged from now on."""
@@ -171,13 +193,16 @@ class Feeds:
         feed = self._feeds[log] = Feed(log, head.epoch, head.offset, self._hub.groups.resolve)
         if log.startswith("user:"):
             for session in self._hub.groups.sessions_of(log.removeprefix("user:")):
-                if session.is_present:
-                    self.enter(feed, session)
+                if session.is_reading:
+                    reader = self.enter(feed, session)
+                    if not session.is_present:
+                        # Its welcome waits, and so do the other readers.
+                        self.hold(reader)
         return feed
 
     def _inbox(self, channel: Channel, flushed: int) -> Feed | None:
         # Most users never get a message of their own, so that an inbox is opened by the first one.
-        if not any(session.is_present for session in self._hub.groups.sessions_of(channel.id)):
+        if not any(session.is_reading for session in self._hub.groups.sessions_of(channel.id)):
             return None
         return self._make(channel.log, Position("", flushed))
 

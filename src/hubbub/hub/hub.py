@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec import UNSET, Raw
@@ -22,11 +22,13 @@ from hubbub.hub.awaiting import Awaiting
 from hubbub.hub.beginning import Beginning
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.connection import Connection, State, Transport
-from hubbub.hub.feed import Delivery, Feed, Listener
+from hubbub.hub.fanout import FanOut
+from hubbub.hub.feed import Listener
 from hubbub.hub.feeds import Feeds
 from hubbub.hub.groups import Groups
 from hubbub.hub.journal import Journal
 from hubbub.hub.kinds import Kinds
+from hubbub.hub.listeners import Listeners
 from hubbub.hub.membership import Membership
 from hubbub.hub.outbox import Outbox
 from hubbub.hub.peers import Kicked, Muted, Peers, Reception, RoomClosed, Sent, Told, require_run
@@ -42,9 +44,8 @@ from hubbub.hub.tickets import Tickets
 from hubbub.hub.users import User
 from hubbub.hub.vault import NoVault, Vault
 from hubbub.hub.watch import Watch
-from hubbub.protocol.channels import parse_channel, topic_matches
-from hubbub.protocol.messages import ApplicationMessage, GapMessage, Message, SystemMessage, WelcomeMessage
-from hubbub.protocol.payloads import Gap, Position, System, Welcome
+from hubbub.protocol.messages import ApplicationMessage, Message, SystemMessage, WelcomeMessage
+from hubbub.protocol.payloads import Position, System, Welcome
 from hubbub.protocol.versions import HIGHEST, check_supported, parse_version
 from hubbub.protocol.wire import Profile, Wire
 
@@ -91,7 +92,6 @@ class Hub:
         """Called when a session's connection has ended."""
         self.on_released: Callable[[Session], None] | None = None
         """Called when a session is another hub's."""
-        self.fresh: list[Feed] = []
         self.outbox = Outbox(wire, self.wake, settings.write_limit)
         self.membership = Membership(
             self, presence_limit=settings.presence_limit, max_subscriptions=settings.max_subscriptions
@@ -111,14 +111,13 @@ class Hub:
         self.rules = ChannelRules(settings.channels)
         self.kinds = Kinds(self)
         self.publishing = Publishing(self)
+        self.fanout = FanOut(self)
+        self.listeners = Listeners(self)
         self.watch = Watch(self, settings)
         self._handlers = Requests(self).handlers
         self.run = secrets.token_hex(4)
         """Tells this process, and its connections, from others that share its stores."""
         self._next_connection = 1
-        self._next_listener = 1
-        self._later: list[Callable[[], None]] = []
-        """What is to be tried again with the next sweep."""
 
     # --- Connections -----------------------------------------------------------------------------------
 
@@ -279,40 +278,7 @@ class Hub:
 
         `begun` is called when nothing is missed any more: at once, or when the log answers.
         """
-        parsed = parse_channel(channel)
-        id = self._next_listener
-        self._next_listener += 1
-
-        is_over = False
-        feeds: list[Feed] = []
-
-        def begin() -> None:
-            if not is_over:
-                self.feeds.open(parsed.log, opened)
-
-        def opened(feed: Feed | None) -> None:
-            if is_over:
-                return
-            if feed is None:
-                # The log cannot be had now: a listener has no client that would come again.
-                self._later.append(begin)
-                return
-            if feed.listeners is None:
-                feed.listeners = {}
-            feed.listeners[id] = (parsed.text, listener)
-            feeds.append(feed)
-            begun()
-
-        def stop() -> None:
-            nonlocal is_over
-            is_over = True
-            for feed in feeds:
-                if feed.listeners is not None:
-                    feed.listeners.pop(id, None)
-                self.feeds.release(feed)
-
-        begin()
-        return stop
+        return self.listeners.listen(channel, listener, begun)
 
     def tell(self, user: str, system: System, channel: str | None = None) -> None:
         """A system message to every session of a user. It is not stored."""
@@ -412,105 +378,19 @@ class Hub:
             if batch:
                 self.journal.append(batch)
             self.catchup.step()
-            self._flush()
+            self.fanout.flush()
         finally:
             self.outbox.write()
 
     def sweep(self) -> None:
         """What time brings: to be called about once a second."""
         now = self.clock()
-        later, self._later = self._later, []
-        for begin in later:
-            begin()
+        self.listeners.sweep()
         self.catchup.sweep()
         self.awaiting.sweep(now)
         self.sessions.sweep(now)
         self.tickets.sweep(now)
         self.watch.sweep(now)
-
-    def _flush(self) -> None:
-        fresh, self.fresh = self.fresh, []
-        for feed in fresh:
-            self._flush_one(feed)
-
-    def _flush_one(self, feed: Feed) -> None:
-        deliveries, feed.fresh = feed.fresh, []
-        if not deliveries:
-            return
-        before, feed.flushed = feed.flushed, deliveries[-1].offset
-        if feed.is_filtered:
-            feed.note_latest(deliveries)
-        if feed.awaited:
-            self.awaiting.hold_back(feed, deliveries, before)
-            feed.note_recent(deliveries, self.clock())
-        for targets, run in feed.runs(deliveries):
-            is_last = len(run) == len(deliveries)
-            # A copy: a socket that fills up leaves the audience while it is written to.
-            for profile, connections in list(targets.items()):
-                data = self.encode(profile, run)
-                if data is None:
-                    self._give_up(connections)
-                else:
-                    self.outbox.push_all(connections, data, len(run), is_last=is_last)
-        if feed.listeners:
-            self._tell_listeners(feed, deliveries)
-        if not feed.readers:
-            self.feeds.release(feed)
-
-    def skip(self, feed: Feed, last: int) -> None:
-        """What comes next up to `last` is in the log no more: each reader is told of it as it gets there."""
-        self._flush_one(feed)
-        for reader in list(feed.readers.values()):
-            if not reader.lagging:
-                self.catchup.follow(reader, feed.flushed)
-        feed.flushed = last
-
-    def begin_anew(self, feed: Feed, epoch: str, offset: int) -> None:
-        """A log was lost while it was read here, and goes on in another epoch with the record at `offset`."""
-        self._flush_one(feed)
-        feed.epoch = epoch
-        feed.flushed = offset - 1
-        feed.floor = offset - 1
-        feed.latest.clear()
-        feed.recent.clear()
-        gap = GapMessage(channel=feed.log, payload=Gap(epoch=epoch, start=1, to=offset - 1, reason="epoch"))
-        for reader in list(feed.readers.values()):
-            if reader.window is not None:
-                self.awaiting.begin(reader, offset - 1)
-            reader.acked = 0
-            reader.offset = reader.told = offset - 1
-            self.outbox.send(reader.connection, gap)
-        self.catchup.go_on_all(feed)
-
-    def encode(self, profile: Profile, run: Sequence[Delivery]) -> bytes | None:
-        try:
-            # For most the bytes will do: what another node published is then never decoded here.
-            is_plain = profile.codec == "json" and profile.is_newest
-            frames = [
-                self.wire.delivery_frame(profile, item.body, item.offset, None if is_plain else item.message)
-                for item in run
-            ]
-        except Exception:
-            log.exception("a delivery cannot be encoded for %s", profile)
-            return None
-        return frames[0] if len(frames) == 1 else b"".join(frames)
-
-    def _give_up(self, connections: Collection[Connection]) -> None:
-        """What these would miss they are not to miss in silence."""
-        for connection in list(connections):
-            self.close(connection, 1011, "the server failed")
-
-    def _tell_listeners(self, feed: Feed, deliveries: list[Delivery]) -> None:
-        for item in deliveries:
-            channel = item.channel.text
-            for pattern, listener in list((feed.listeners or {}).values()):
-                if pattern != channel and not topic_matches(pattern, channel):
-                    continue
-                try:
-                    item.message.offset = item.offset
-                    listener(item.message)
-                except Exception:
-                    log.exception("a listener of %s failed", pattern)
 
     def _judge_version(self, profile: Profile, message: Message) -> Message:
         version = profile.version

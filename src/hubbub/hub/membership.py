@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from hubbub.errors import Conflict, Denied, ProtocolError, error_of
 from hubbub.hub.connection import Connection, State
-from hubbub.hub.feed import Feed
-from hubbub.hub.journal import Stretch
+from hubbub.hub.entrance import Entrance
+from hubbub.hub.feed import Feed, Reader
 from hubbub.hub.peers import Moved
-from hubbub.hub.restoring import agrees, locate
 from hubbub.hub.rooms import Room
 from hubbub.hub.roster import Roll, Seat
-from hubbub.hub.session import Rest, Session
+from hubbub.hub.session import Session
 from hubbub.hub.sessions import is_attached
 from hubbub.protocol.channels import Channel, parse_channel
 from hubbub.protocol.messages import (
@@ -40,6 +39,7 @@ class Membership:
 
     def __init__(self, hub: Hub, *, presence_limit: int, max_subscriptions: int) -> None:
         self._hub = hub
+        self._entrance = Entrance(hub)
         self._presence_limit = presence_limit
         self._max_subscriptions = max_subscriptions
         self._next_subscription = 1
@@ -66,13 +66,15 @@ class Membership:
                 if connection is None or not is_attached(session, connection):
                     return
 
-                def entered(position: Position | None, recovered: bool) -> None:
-                    self._entered(session, seat, roll, position, recovered, message_id)
-
                 if roll is None:
-                    entered(None, False)
-                else:
-                    self._read(session, seat.room.log, position, entered, ack=ack)
+                    self._let_out(session, seat)
+                    self._unavailable(session, message_id)
+                    return
+
+                def entered(reader: Reader | None, place: Position, recovered: bool) -> None:
+                    self._entered(session, seat, roll, reader, place, recovered, message_id)
+
+                self._entrance.enter(session, seat.room.log, position, entered, ack=ack)
 
             self._call_roll(seat.room, known)
 
@@ -100,31 +102,41 @@ class Membership:
         self,
         session: Session,
         seat: Seat,
-        roll: Roll | None,
-        position: Position | None,
+        roll: Roll,
+        reader: Reader | None,
+        place: Position,
         recovered: bool,
         message_id: str | None,
     ) -> None:
         """The session is in a room, and reads its log; or does not, and is out of it again."""
         room = seat.room
-        if position is None or roll is None:
-            # Nobody was told that it came.
-            is_last = self._hub.rooms.leave(room, session)
-            self._hub.roster.left(room, session, is_last, lambda last, count: None)
+        if reader is None:
+            self._let_out(session, seat)
             self._unavailable(session, message_id)
             return
-        self._hub.vault.touch(session)
-        details = AckDetails(
-            epoch=position.epoch,
-            offset=position.offset,
-            recovered=recovered,
-            count=roll.count,
-            members=list(roll.users),
-            moderator=room.creator == session.user.name,
-        )
-        self._acknowledge(session, room.channel, details, message_id)
+
+        def answer(position: Position) -> None:
+            if room.id not in session.rooms:
+                self._refuse(session, Conflict("not_joined", "you were removed again"), message_id)
+                return
+            details = AckDetails(
+                epoch=position.epoch,
+                offset=position.offset,
+                recovered=recovered,
+                count=roll.count,
+                members=list(roll.users),
+                moderator=room.creator == session.user.name,
+            )
+            self._acknowledge(session, room.channel, details, message_id)
+
+        self._entrance.keep(session, reader, place, answer)
         if seat.is_first:
             self.announce(room, "join", session.user.name, seat.count)
+
+    def _let_out(self, session: Session, seat: Seat) -> None:
+        """The session cannot read the room that it is in. Nobody was told that it came."""
+        is_last = self._hub.rooms.leave(seat.room, session)
+        self._hub.roster.left(seat.room, session, is_last, lambda last, count: None)
 
     def leave(self, room: Room, session: Session) -> None:
         """The session leaves the room; the others hear of the user's last one."""
@@ -247,11 +259,20 @@ class Membership:
         subscription = f"s{self._next_subscription}"
         self._next_subscription += 1
 
-        def entered(position: Position | None, recovered: bool) -> None:
-            if position is None:
+        def entered(reader: Reader | None, place: Position, recovered: bool) -> None:
+            if reader is None:
                 self._unavailable(session, message_id)
                 return
-            reader = session.readers[channel.log]
+
+            def answer(position: Position) -> None:
+                details = AckDetails(
+                    epoch=position.epoch,
+                    offset=position.offset,
+                    recovered=recovered,
+                    subscription_id=subscription,
+                )
+                self._acknowledge(session, channel.text, details, message_id)
+
             assert reader.patterns is not None
             reader.feed.count(reader)
             number = reader.patterns.get(channel.text, 0)
@@ -261,16 +282,9 @@ class Membership:
             if session.subscriptions is None:
                 session.subscriptions = {}
             session.subscriptions[subscription] = channel.text
-            self._hub.vault.touch(session)
-            details = AckDetails(
-                epoch=position.epoch,
-                offset=position.offset,
-                recovered=recovered,
-                subscription_id=subscription,
-            )
-            self._acknowledge(session, channel.text, details, message_id)
+            self._entrance.keep(session, reader, place, answer)
 
-        self._read(session, channel.log, position, entered, ack=ack)
+        self._entrance.enter(session, channel.log, position, entered, ack=ack)
 
     def unsubscribe(self, session: Session, subscription: str, channel: Channel) -> None:
         """The subscription ends. The log is read no more when it was the last one on it."""
@@ -308,25 +322,35 @@ class Membership:
                 log.warning("%s was not put into %s: %s", session.user.name, room.channel, seat)
                 return
             if session.connection is None:
-                self._read_later(session, room.log)
+                self._entrance.enter_later(session, room.log)
                 return
-
             if session.connection is not connection:
                 return
 
-            def entered(position: Position | None, recovered: bool) -> None:
-                if position is None or session.connection is None:
-                    is_last = self._hub.rooms.leave(seat.room, session)
-                    self._hub.roster.left(seat.room, session, is_last, lambda last, count: None)
+            def entered(reader: Reader | None, place: Position, recovered: bool) -> None:
+                if reader is None:
+                    self._let_out(session, seat)
                     return
-                self._hub.vault.touch(session)
-                self._hub.outbox.send(session.connection, SubscribedMessage(channel=room.channel, payload=position))
+                self._entrance.keep(
+                    session, reader, place, lambda position: self._tell_entered(session, room, position)
+                )
                 if seat.is_first:
                     self.announce(seat.room, "join", session.user.name, seat.count)
 
-            self._read(session, room.log, None, entered, ack=False)
+            self._entrance.enter(session, room.log, None, entered, ack=False)
 
         self._hub.roster.join(room.id, session, seated)
+
+    def tell_rooms(self, session: Session) -> None:
+        """The session has its welcome: where the application put it before that, it is told now."""
+        for room in session.rooms.values():
+            reader = session.readers.get(room.log)
+            if reader is not None:
+                self._tell_entered(session, room, Position(reader.feed.epoch, reader.sent))
+
+    def _tell_entered(self, session: Session, room: Room, position: Position) -> None:
+        if session.connection is not None and room.id in session.rooms and not session.is_beginning:
+            self._hub.outbox.send(session.connection, SubscribedMessage(channel=room.channel, payload=position))
 
     def _leave(self, room: Room, session: Session) -> None:
         self._hub.vault.touch(session)
@@ -344,51 +368,6 @@ class Membership:
             session.lost = []
         if channel not in session.lost and len(session.lost) < self._max_subscriptions:
             session.lost.append(channel)
-
-    def _read_later(self, session: Session, log: str) -> None:
-        """A session that is away is to read the log from where it is now."""
-
-        def known(head: Position | None) -> None:
-            if session.rests is not None:
-                session.rests.setdefault(log, Rest(head, None, False))
-                self._hub.vault.touch(session)
-
-        self._hub.journal.head(log, known)
-
-    def _read(self, session: Session, log: str, wanted: Position | None, entered: _Entered, *, ack: bool) -> None:
-        """Opens the log for the session, from the position it names if it does not read it yet."""
-        connection = session.connection
-
-        def opened(feed: Feed | None) -> None:
-            if connection is None or not is_attached(session, connection):
-                return
-            if feed is None:
-                entered(None, False)
-            elif wanted is None or session in feed.readers:
-                reader = self._hub.feeds.enter(feed, session, ack=ack)
-                entered(Position(feed.epoch, reader.sent), True)
-            else:
-                feed.pins += 1
-                self._hub.journal.read(log, lambda page: located(feed, page), after=wanted.offset, limit=0)
-
-        def located(feed: Feed, page: Stretch | None) -> None:
-            assert wanted is not None
-            feed.pins -= 1
-            if connection is None or not is_attached(session, connection):
-                self._hub.feeds.release(feed)
-            elif page is None or not agrees(self._hub, feed, page):
-                self._hub.feeds.release(feed)
-                entered(None, False)
-            elif session in feed.readers:
-                # Another subscription was there first: the position is the session's own, not the page's.
-                reader = self._hub.feeds.enter(feed, session, ack=ack)
-                entered(Position(feed.epoch, reader.sent), True)
-            else:
-                recovered, after = locate(wanted, page)
-                self._hub.feeds.enter(feed, session, after, ack=ack)
-                entered(Position(page.epoch, after), recovered)
-
-        self._hub.feeds.open(log, opened)
 
     def _require_space(self, session: Session) -> None:
         if len(session.rooms) + len(session.subscriptions or ()) >= self._max_subscriptions:
@@ -412,12 +391,6 @@ class Membership:
         error.message_id = message_id
         if session.connection is not None:
             self._hub.outbox.send_error(session.connection, error)
-
-
-class _Entered(Protocol):
-    """Called with the position from which delivery goes on, or None when the log cannot be had."""
-
-    def __call__(self, position: Position | None, recovered: bool) -> None: ...
 
 
 def subscription_of(session: Session, subscription: str) -> str:

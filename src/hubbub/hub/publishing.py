@@ -125,12 +125,12 @@ class Publishing:
             if feed is not None:
                 if feed.epoch != epoch:
                     if feed.epoch:
-                        hub.begin_anew(feed, epoch, offset)
+                        hub.fanout.begin_anew(feed, epoch, offset)
                     feed.epoch = epoch
                 # A feed that was opened while this was on its way may have begun after it already.
                 if offset > feed.flushed:
                     if not feed.fresh:
-                        hub.fresh.append(feed)
+                        hub.fanout.fresh.append(feed)
                     publication.offset = offset
                     feed.fresh.append(publication)
         self.acknowledge(publication, epoch, offset)
@@ -165,7 +165,7 @@ class Publishing:
                 log.exception("record %d of %s cannot be read, and is left out", offset, name)
         if fresh:
             if not feed.fresh:
-                hub.fresh.append(feed)
+                hub.fanout.fresh.append(feed)
             feed.fresh += fresh
             hub.wake()
 
@@ -211,7 +211,8 @@ class Publishing:
         if feed is None:
             return []
         audience = Audience(groups=(channel.id,)) if channel.kind == "group" else None
-        return [reader.connection for reader in feed.readers.values() if reader.wants(channel.text, audience)]
+        readers = [reader for reader in feed.readers.values() if reader.session.is_present]
+        return [reader.connection for reader in readers if reader.wants(channel.text, audience)]
 
 
 def published_channel(message: ApplicationMessage) -> Channel:

@@ -98,7 +98,7 @@ class Requests:
         if command.action == "leave":
             room = self._hub.rooms.require_member(channel.id, session)
             self._hub.membership.leave(room, session)
-            self._acknowledge(connection, message, channel.text)
+            self._acknowledge_kept(connection, session, message, channel.text)
         else:
             self._moderate(connection, session, message, channel, verdict)
 
@@ -174,7 +174,7 @@ class Requests:
                 raise Conflict("not_found", "there is no such subscription", field="channel")
         for subscription in ended:
             self._hub.membership.unsubscribe(session, subscription, channel)
-        self._acknowledge(connection, message, channel.text)
+        self._acknowledge_kept(connection, session, message, channel.text)
 
     def _history(
         self, connection: Connection, session: Session, message: messages.HistoryMessage, verdict: bool | None
@@ -226,6 +226,10 @@ class Requests:
     def _require_reader(self, session: Session, channel: Channel) -> None:
         if channel.kind == "room":
             self._hub.rooms.require_member(channel.id, session)
+
+    def _acknowledge_kept(self, connection: Connection, session: Session, message: Message, channel: str) -> None:
+        """Says that it is done when the session is kept without what it left."""
+        self._hub.vault.keep(session, lambda: self._acknowledge(connection, message, channel))
 
     def _acknowledge(self, connection: Connection, message: Message, channel: str) -> None:
         self._hub.outbox.send(connection, AckMessage(message_id=message.message_id, channel=channel))

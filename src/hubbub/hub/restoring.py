@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hubbub.hub.connection import Connection, State
 from hubbub.hub.feed import Feed
-from hubbub.hub.journal import Stretch
+from hubbub.hub.locating import Located, agrees, locate
 from hubbub.hub.session import Rest, Session
 from hubbub.hub.sessions import is_attached
 from hubbub.protocol.messages import SessionRestoredMessage, UnsubscribedMessage
@@ -25,7 +25,7 @@ class _Found(Struct):
 
     feed: Feed
     rest: Rest
-    restored: Restored
+    place: Located
 
 
 class Restoration:
@@ -71,17 +71,15 @@ class Restoration:
         if position is None:
             position = Position(feed.epoch, feed.flushed)
         feed.pins += 1
-        located = partial(self._located, log, feed, rest, position)
-        self._hub.journal.read(log, located, after=position.offset, limit=0)
+        locate(self._hub.journal, log, position, partial(self._located, log, feed, rest))
 
-    def _located(self, log: str, feed: Feed, rest: Rest, position: Position, page: Stretch | None) -> None:
-        if page is None or not agrees(self._hub, feed, page):
+    def _located(self, log: str, feed: Feed, rest: Rest, place: Located | None) -> None:
+        if place is None or not agrees(self._hub.journal, feed, place):
             feed.pins -= 1
             self._hub.feeds.release(feed)
             self._give_up()
             return
-        recovered, after = locate(position, page)
-        self._found[log] = _Found(feed, rest, Restored(recovered, page.epoch, after))
+        self._found[log] = _Found(feed, rest, place)
         self._left -= 1
         if self._left == 0:
             self._finish()
@@ -106,8 +104,8 @@ class Restoration:
         self._release()
 
     def _enter(self, found: _Found) -> None:
-        feed, rest = found.feed, found.rest
-        self._hub.feeds.enter(feed, self._session, found.restored.offset, ack=rest.ack, rest=rest)
+        rest = found.rest
+        self._hub.feeds.enter(found.feed, self._session, found.place, ack=rest.ack, rest=rest)
 
     def _answer(self, logs: set[str]) -> None:
         session, connection = self._session, self._connection
@@ -121,7 +119,7 @@ class Restoration:
             connection_id=connection.id,
             version=str(connection.profile.version),
             payload=SessionRestored(
-                channels={log: found.restored for log, found in self._found.items() if log in logs}
+                channels={log: _told(found.place) for log, found in self._found.items() if log in logs}
             ),
         )
         if self._message_id is not None:
@@ -147,17 +145,5 @@ class Restoration:
         self._then()
 
 
-def agrees(hub: Hub, feed: Feed, page: Stretch) -> bool:
-    """Whether the page is of the log that the feed reads. When it is not, one of them is about to be another."""
-    if feed.epoch and page.epoch != feed.epoch:
-        hub.journal.doubt(feed, page.epoch, page.oldest)
-    return not feed.epoch or page.epoch == feed.epoch
-
-
-def locate(wanted: Position, page: Stretch) -> tuple[bool, int]:
-    """Whether a reader at this position misses nothing, and the offset after which it goes on.
-
-    A position of another epoch, from the future, or before what is kept goes on from the oldest record.
-    """
-    recovered = page.epoch == wanted.epoch and page.oldest - 1 <= wanted.offset <= page.head
-    return recovered, wanted.offset if recovered else page.oldest - 1
+def _told(place: Located) -> Restored:
+    return Restored(place.recovered, place.epoch, place.offset)

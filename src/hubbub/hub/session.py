@@ -35,6 +35,7 @@ class Session:
     """
 
     __slots__ = (
+        "attempt",
         "connection",
         "created",
         "digest",
@@ -67,6 +68,8 @@ class Session:
         self.fence = 0
         self.origin: str | None = None
         """The node that had it before, as long as its return is not complete here."""
+        self.attempt = 0
+        """The number that its client gave the attempt which has it; later ones have greater numbers."""
         self.connection: Connection | None = None
         self.readers: dict[str, Reader] = {}
         self.rests: dict[str, Rest] | None = None
@@ -85,6 +88,16 @@ class Session:
     def is_present(self) -> bool:
         """Whether a connection carries it, and has got its welcome or its restoration."""
         return self.connection is not None and self.connection.state is State.OPEN
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether a connection carries it that has yet to get its welcome."""
+        return self.connection is not None and self.connection.state is State.OPENING and self.rests is None
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it has its place in the logs, although its welcome may still be on its way."""
+        return bool(self.readers)
 
     @property
     def inbox_log(self) -> str:

@@ -28,8 +28,17 @@ class Vault(Protocol):
         """Whether other hubs have it too: then what is here of a session may be out of date."""
         ...
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether a session outlives the process."""
+        ...
+
+    def keep(self, session: Session, then: Callable[[], None]) -> None:
+        """The session has changed. `then` is called when that is in safety, or cannot be brought there."""
+        ...
+
     def touch(self, session: Session) -> None:
-        """The session has changed."""
+        """The session has changed, and nobody waits for that to be kept."""
         ...
 
     def forget(self, session: Session, then: Callable[[], None]) -> None:
@@ -65,6 +74,10 @@ class NoVault:
     """For hubs whose sessions end with the process."""
 
     is_shared = False
+    is_durable = False
+
+    def keep(self, session: Session, then: Callable[[], None]) -> None:
+        then()
 
     def touch(self, session: Session) -> None: ...
 
@@ -123,6 +136,7 @@ class _State(Struct, omit_defaults=True):
     opened: dict[str, str] = {}
     version: str = str(HIGHEST)
     node: str = ""
+    attempt: int = 0
 
 
 _decode = msgspec.json.Decoder(_State).decode
@@ -148,6 +162,7 @@ def snapshot(session: Session, node: str = "") -> bytes:
         opened=session.peer.opened if session.peer is not None else {},
         version=str(session.version),
         node=node,
+        attempt=session.attempt,
     )
     return msgspec.json.encode(state, enc_hook=str)
 
@@ -168,6 +183,7 @@ def revive(hub: Hub, digest: bytes, key: str, user: str, created: float, state: 
     session.lost = known.lost or None
     session.version = parse_version(known.version)
     session.origin = known.node or None
+    session.attempt = known.attempt
     for id in known.rooms:
         hub.rooms.expect(id, session)
     hub.kinds.revive(session, known.opened)

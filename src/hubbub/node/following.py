@@ -263,7 +263,7 @@ class Following:
         if page.epoch != tail.epoch:
             if feed is not None and feed.epoch != page.epoch:
                 if tail.at or page.head:
-                    self._hub.begin_anew(feed, page.epoch, page.oldest)
+                    self._hub.fanout.begin_anew(feed, page.epoch, page.oldest)
                 feed.epoch = page.epoch
             tail.epoch, tail.at = page.epoch, page.oldest - 1
             tail.own.clear()
@@ -271,7 +271,7 @@ class Following:
             return page.head <= tail.at
         if page.oldest > tail.at + 1:
             if feed is not None:
-                self._hub.skip(feed, page.oldest - 1)
+                self._hub.fanout.skip(feed, page.oldest - 1)
             tail.at = page.oldest - 1
         fresh: list[tuple[int, bytes | Publication]] = []
         for offset, record in page.entries:

@@ -93,7 +93,7 @@ class LogJournal:
             feed.epoch = epoch
             self._hub.catchup.go_on_all(feed)
         else:
-            self._hub.begin_anew(feed, epoch, oldest)
+            self._hub.fanout.begin_anew(feed, epoch, oldest)
 
     def forget(self, session: str) -> None:
         self._store.forget(session)

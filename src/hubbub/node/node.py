@@ -140,9 +140,10 @@ class Node:
     def _turn(self) -> None:
         if self._loop is None:
             return
-        self.hub.turn()
+        # First, so that answers which wait for a save that is over at once go out in this turn.
         if self._vault is not None:
             self._vault.flush()
+        self.hub.turn()
 
     def _sweep_on(self) -> None:
         assert self._loop is not None

@@ -16,7 +16,7 @@ from hubbub.hub.vault import node_of
 from hubbub.node.answers import answer
 from hubbub.node.members import Members
 from hubbub.node.post import Post, Returned, Taken
-from hubbub.node.vault import SessionVault
+from hubbub.node.vault import SessionVault, Waiting, tell
 from hubbub.ports import Directory, SessionRecord, Sessions
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class SharedVault(SessionVault):
         session.origin = None
 
     def forget(self, session: Session, then: Callable[[], None]) -> None:
-        self._touched.discard(session)
+        tell(self._touched.pop(session, ()))
         self._drop(session)
         self._start(self._forget(session, then))
 
@@ -88,13 +88,17 @@ class SharedVault(SessionVault):
 
     async def save(self, session: Session) -> bool:
         """Saves the session as it is. False when it is another node's, or the store cannot be had."""
-        self._touched.discard(session)
-        return await self._save_later(session)
+        return await self._save_for(session, self._touched.pop(session, ()))
 
     # --- Saving ----------------------------------------------------------------------------------------
 
-    def _save(self, session: Session) -> None:
-        self._start(self._save_later(session))
+    def _save(self, session: Session, waiting: Waiting) -> None:
+        self._start(self._save_for(session, waiting))
+
+    async def _save_for(self, session: Session, waiting: Waiting) -> bool:
+        is_saved = await self._save_later(session)
+        tell(waiting)
+        return is_saved
 
     async def _save_later(self, session: Session) -> bool:
         fence = session.fence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ _ROOM = "room:"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(RoomFacts).decode
 
+Waiting = Sequence[Callable[[], None]]
+"""Who waits for a session to be saved."""
+
 log = logging.getLogger("hubbub.sessions")
 
 
@@ -31,21 +34,27 @@ class SessionVault:
     """Implements `hubbub.hub.vault.Vault`. Changes are collected over a turn; a session is saved once for it."""
 
     is_shared = False
+    is_durable = True
 
     def __init__(self, hub: Hub, store: Sessions, directory: Directory | None = None) -> None:
         self._hub = hub
         self._store = store
         self._directory = directory
-        self._touched: set[Session] = set()
+        self._touched: dict[Session, list[Callable[[], None]]] = {}
+        """Sessions that changed in this turn, and who waits for each to be saved."""
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def keep(self, session: Session, then: Callable[[], None]) -> None:
+        self.touch(session)
+        self._touched[session].append(then)
 
     def touch(self, session: Session) -> None:
         if not self._touched:
             self._hub.wake()
-        self._touched.add(session)
+        self._touched.setdefault(session, [])
 
     def forget(self, session: Session, then: Callable[[], None]) -> None:
-        self._touched.discard(session)
+        tell(self._touched.pop(session, ()))
         self._wait_for(self._store.delete(session.digest.hex()))
         then()
 
@@ -92,13 +101,15 @@ class SessionVault:
 
     def flush(self) -> None:
         """Saves what changed in this turn."""
-        touched, self._touched = self._touched, set()
-        for session in touched:
+        touched, self._touched = self._touched, {}
+        for session, waiting in touched.items():
             if self._hub.sessions.find(session.digest) is session:
-                self._save(session)
+                self._save(session, waiting)
+            else:
+                tell(waiting)
 
-    def _save(self, session: Session) -> None:
-        self._wait_for(self._store.save(self._record(session)))
+    def _save(self, session: Session, waiting: Waiting) -> None:
+        self._wait_for(self._store.save(self._record(session)), waiting)
 
     async def settle(self) -> None:
         """Waits until nothing is under way."""
@@ -141,17 +152,27 @@ class SessionVault:
             return
         then(self._revived(digest, record))
 
-    def _wait_for(self, result: Any) -> None:
+    def _wait_for(self, result: Any, waiting: Waiting = ()) -> None:
         if isawaitable(result):
-            self._start(self._log_failure(result))
+            self._start(self._finish(result, waiting))
+        else:
+            tell(waiting)
 
-    async def _log_failure(self, result: Any) -> None:
+    async def _finish(self, result: Any, waiting: Waiting) -> None:
         try:
             await result
         except Exception:
+            # Whoever waits goes on all the same: a full disk keeps nobody from reading.
             log.exception("a session was not kept")
+        tell(waiting)
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def tell(waiting: Waiting) -> None:
+    """What they waited for is over."""
+    for then in waiting:
+        then()

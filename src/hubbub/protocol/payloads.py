@@ -106,9 +106,15 @@ class Welcome(Struct, omit_defaults=True):
 class RestoreSession(Struct, omit_defaults=True):
     """`ticket` is what a `migrate` gave: with it the session comes from the node that sent that."""
 
+    """`ticket` is what a `migrate` gave: it proves to the node that this connection may be moved there.
+
+    `attempt` grows with each attempt of a client, so that one that comes late is known.
+    """
+
     positions: dict[str, Position] = field(default_factory=dict)
     token: str | UnsetType = UNSET
     ticket: str | UnsetType = UNSET
+    attempt: Count | UnsetType = UNSET
 
 
 class Restored(Struct):

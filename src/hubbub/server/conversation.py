@@ -66,10 +66,11 @@ class Conversation:
         """The socket is gone."""
         was_open = self._connection.session is not None
         if self._task is not None:
-            self._task.cancel()
             if iscoroutine(self._pending) and getcoroutinestate(self._pending) == CORO_CREATED:
-                # The task has not come to its first step, and will not.
-                self._pending.close()
+                # The task takes its first step before it is cancelled: what it is made of would never be awaited.
+                asyncio.get_running_loop().call_soon(self._task.cancel)
+            else:
+                self._task.cancel()
         if was_open:
             self._gate.disconnected(self._connection)
         self._hub.disconnect(self._connection)

@@ -111,6 +111,8 @@ class Greeting:
             if session.connection is None:
                 hub.vault.give_back(session)
             return
+        _check_attempt(session, wanted)
+        session.attempt = session.attempt if wanted.attempt is UNSET else wanted.attempt
         if user is not None:
             session.user = user
             hub.groups.refresh(session)
@@ -145,6 +147,7 @@ class Greeting:
         for _ in range(_CLAIMS):
             session = await self._find(id)
             try:
+                _check_attempt(session, wanted)
                 user = await self._prove(session, wanted)
                 forbidden = await self._forbidden(user or session.user, session)
                 is_ours = hub.sessions.find(session.digest) is session or await self._claim(session)
@@ -246,8 +249,7 @@ async def refresh(hub: Hub, gate: Gate, connection: Connection, message: Refresh
         return
     session.user = user
     hub.groups.refresh(session)
-    hub.vault.touch(session)
-    hub.outbox.send(connection, AckMessage(message_id=message.message_id))
+    hub.vault.keep(session, lambda: hub.outbox.send(connection, AckMessage(message_id=message.message_id)))
 
 
 def refuse(hub: Hub, connection: Connection, message: Message, error: ProtocolError) -> None:
@@ -261,6 +263,12 @@ def refuse(hub: Hub, connection: Connection, message: Message, error: ProtocolEr
 
 def _negotiated(message: Message) -> ProtocolVersion:
     return negotiate(LOWEST if message.version is UNSET else parse_version(message.version))
+
+
+def _check_attempt(session: Session, wanted: RestoreSession) -> None:
+    """Raises `Denied` (`forbidden`) when the client gave up this attempt, and a later one came before it."""
+    if wanted.attempt is not UNSET and wanted.attempt <= session.attempt:
+        raise Denied("forbidden", "a later attempt has the session", field="payload.attempt")
 
 
 def _expired() -> Denied:

@@ -43,6 +43,7 @@ class _Pipe:
         self.delay = delay
         self.is_broken = False
         self._last = 0.0
+        self._frozen: deque[_Item] | None = None
         self.arrived: Callable[[_Item], None]
 
     def send(self, item: _Item) -> None:
@@ -51,9 +52,22 @@ class _Pipe:
         self._last = max(due, self._last + 1e-9)
         self._loop.call_at(self._last, self._arrive, item)
 
+    def freeze(self, seconds: float) -> None:
+        """For so long nothing arrives; then all of it does, in order."""
+        if self._frozen is None:
+            self._frozen = deque()
+            self._loop.call_later(seconds, self._thaw)
+
     def _arrive(self, item: _Item) -> None:
-        if not self.is_broken:
+        if self._frozen is not None:
+            self._frozen.append(item)
+        elif not self.is_broken:
             self.arrived(item)
+
+    def _thaw(self) -> None:
+        frozen, self._frozen = self._frozen, None
+        for item in frozen or ():
+            self._arrive(item)
 
 
 class ServerEnd:
@@ -280,6 +294,11 @@ class Link:
         """Half open: from now on nothing arrives any more, in one direction or both, and nobody is told."""
         self._up.is_broken = self._up.is_broken or up
         self._down.is_broken = self._down.is_broken or down
+
+    def freeze(self, seconds: float) -> None:
+        """For so long nothing arrives on either side; then everything does, whoever still waits for it."""
+        self._up.freeze(seconds)
+        self._down.freeze(seconds)
 
     def slow_down(self, delay: float) -> None:
         """The delay of a way, in seconds, from now on."""

@@ -85,6 +85,11 @@ class World:
         for link in self._alive(name):
             link.swallow(up=up, down=down)
 
+    def freeze(self, name: str, seconds: float) -> None:
+        """For so long nothing arrives on either side; then everything does, whoever still waits for it."""
+        for link in self._alive(name):
+            link.freeze(seconds)
+
     def stall(self, name: str, seconds: float) -> None:
         """The client does not read for so long."""
         for link in self._alive(name):
