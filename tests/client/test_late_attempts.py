@@ -12,8 +12,9 @@ from tests.client.fake import until
 
 @virtual
 async def test_an_attempt_that_arrives_late_does_not_end_the_client() -> None:
-    world = World()
-    await world.start()
+    world = World(delay=0.2)
+    # Otherwise the server may give up first: it waits as long as the client does.
+    await world.start(lambda **given: hubbub.Hubbub(anonymous=True, hello_timeout=30.0, **given))
     ann = await world.connect("ann", connect_timeout=10.0, initial_delay=0.02)
     async with ann.subscribe("topic:a.b") as heard:
         states: list[hubbub.ConnectionState] = []

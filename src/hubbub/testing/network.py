@@ -25,6 +25,9 @@ LOW_WATER = 16 * 1024
 
 _CLOSE_TIMEOUT = 3.0
 
+_THAWING = 1e-4
+"""Seconds between two items of a link that was frozen."""
+
 
 class _Item(NamedTuple):
     """What travels: `data`, `ping`, `pong`, `close` or `reset`, with its content and size in bytes."""
@@ -65,9 +68,14 @@ class _Pipe:
             self.arrived(item)
 
     def _thaw(self) -> None:
-        frozen, self._frozen = self._frozen, None
-        for item in frozen or ():
-            self._arrive(item)
+        if not self._frozen:
+            self._frozen = None
+            return
+        item = self._frozen.popleft()
+        if not self.is_broken:
+            self.arrived(item)
+        # One after the other, so that the first has its effect before the second comes.
+        self._loop.call_later(_THAWING, self._thaw)
 
 
 class ServerEnd:
