@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hubbub import ConnectionClosed
+from hubbub import ConnectionClosed, OutcomeUnknown
 from hubbub.node.post import Taken
 from hubbub.testing.loop import virtual
 from tests.client.fake import until
@@ -129,7 +129,9 @@ async def test_a_node_that_heard_nothing_lets_go_when_its_save_is_refused() -> N
     await other.restore(secret_of(ann))
     await until(lambda: other.is_in)
     assert cluster.where("ann") == ["n1", "n2"]
-    await ann.join("room:den")
+    # What this node cannot keep it does not acknowledge.
+    with pytest.raises(OutcomeUnknown):
+        await ann.join("room:den")
     await until(lambda: bool(ends))
     assert ends[0].code == 4409
     assert cluster.where("ann") == ["n2"]
