@@ -36,33 +36,6 @@ async def test_memberships_that_the_server_lost_are_entered_again() -> None:
 
 
 @virtual
-async def test_topics_of_one_log_are_each_told_what_they_missed() -> None:
-    hub = FakeHub()
-    async with (
-        client_of(hub) as client,
-        client.subscribe("topic:a.b") as first,
-        client.subscribe("topic:a.c") as second,
-    ):
-        hub.deliver("topic:a.b", 5)
-        await asyncio.sleep(1)
-        hub.is_lost = True
-        # The log was read on for the first before the second was there.
-        offsets = iter((5, 8))
-        hub.answers["subscribe"] = lambda *_: {
-            "type": "ack",
-            "payload": {"epoch": "e1", "offset": next(offsets), "recovered": True},
-        }
-        await lose(hub, client)
-        hub.deliver("topic:a.b", 9)
-        hub.deliver("topic:a.c", 10)
-        assert await contents(first, 2) == ["5", "9"]
-        with pytest.raises(hubbub.MessagesMissed) as raised:
-            await anext(second)
-        assert (raised.value.first, raised.value.last) == (6, 8)
-        assert await contents(second, 1) == ["10"]
-
-
-@virtual
 async def test_what_may_not_be_entered_again_is_over_and_said() -> None:
     hub = FakeHub()
     async with client_of(hub) as client, client.subscribe("room:r") as heard, client.subscribe("topic:a.b") as other:

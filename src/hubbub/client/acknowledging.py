@@ -142,9 +142,10 @@ class Acknowledging:
             oldest = subscription.outstanding()
             if oldest is None:
                 continue
-            if oldest.era != log.era:
+            era, first = oldest
+            if era != log.era:
                 return
-            offset = min(offset, oldest.offset - 1)
+            offset = min(offset, first - 1)
         if offset > log.acked:
             log.acked = offset
             self._send(AckMessage(channel=name, offset=offset, epoch=reading.epoch))

@@ -8,6 +8,7 @@ import logging
 from hubbub.client.acknowledging import Acknowledging
 from hubbub.client.composing import Composer
 from hubbub.client.deliveries import Deliveries
+from hubbub.client.detours import Detours
 from hubbub.client.dispatch import Dispatch
 from hubbub.client.events import Events
 from hubbub.client.link import Link
@@ -57,8 +58,9 @@ class Parts:
             is_awaited=lambda: len(self.publishing) + len(self.requests) > 0,
         )
         self.requests.on_change = self.publishing.on_change = self.deliveries.update
+        self.detours = Detours(self.composer, self.requests, self.deliveries)
         self.memberships = Memberships(
-            self.composer, self.requests, self.positions, self.acks, self.deliveries, self.events
+            self.composer, self.requests, self.positions, self.acks, self.deliveries, self.events, self.detours
         )
         self.openings = Openings(self.memberships, self.deliveries, self.acks, is_connected=lambda: self.link.is_open)
         self.recovery = self._recovery()
@@ -150,6 +152,7 @@ class Parts:
             publishing=self.publishing,
             memberships=self.memberships,
             deliveries=self.deliveries,
+            detours=self.detours,
             acks=self.acks,
             received=dispatch,
         )

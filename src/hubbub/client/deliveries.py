@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
@@ -16,7 +17,11 @@ from hubbub.delivery.pieces import PieceJoiner
 from hubbub.errors import BadMessage, HubbubError, MessagesMissed
 from hubbub.protocol import messages
 from hubbub.protocol.channels import parse_channel
+from hubbub.protocol.messages import Message
 from hubbub.protocol.payloads import Position
+
+if TYPE_CHECKING:
+    from hubbub.client.detours import Detour
 
 _HIGH_ACKED = 4 * WINDOW
 """The server sends no more than a window of what is to be acknowledged: a queue this long is its fault."""
@@ -52,6 +57,7 @@ class Deliveries:
         self._full: dict[Subscription, None] = {}
         self._is_reading = True
         self._pieces = PieceJoiner()
+        self._detours: dict[Subscription, Detour] = {}
         self._ended: HubbubError | None = None
 
     # --- What comes ------------------------------------------------------------------------------------
@@ -67,7 +73,7 @@ class Deliveries:
             self._acks.repeated(log)
             return
         awaited = False
-        if self._assemble(message):
+        if self._assemble(message, self._pieces):
             reading = self._positions.reading(log)
             era, received = (0, 0) if reading is None else (reading.era, reading.offset)
             # What is not stored stands between what was received and what comes next.
@@ -122,12 +128,12 @@ class Deliveries:
             # What comes has offsets that others had. How much is missing nobody knows: an empty range.
             self._miss(MessagesMissed(log, now.offset + 1, now.offset, "the end of the log was lost"), only)
 
-    def _assemble(self, message: messages.ApplicationMessage) -> bool:
+    def _assemble(self, message: messages.ApplicationMessage, pieces: PieceJoiner) -> bool:
         """Whether the message is whole now: pieces of a large content are not, but for the last one."""
         if not isinstance(message, messages.DataMessage) or message.payload is UNSET:
             return True
         try:
-            transfer = self._pieces.add(message.sender, message.payload, self._loop.time())
+            transfer = pieces.add(message.sender, message.payload, self._loop.time())
         except BadMessage as error:
             self._events.tell("error", error)
             return False
@@ -146,6 +152,50 @@ class Deliveries:
         if missed.log in self._by_log or missed.log.startswith(("room:", "topic:")):
             self._events.tell("gap", missed)
 
+    # --- Detours ---------------------------------------------------------------------------------------
+
+    def divert(self, detour: Detour) -> None:
+        """What comes for the subscriptions of exactly this channel is not queued: it comes by history."""
+        detour.subscriptions = self.of(detour.channel.text)
+        for subscription in detour.subscriptions:
+            self._detours[subscription] = detour
+            subscription.diverted = (detour.era, detour.after + 1)
+
+    def are_of(self, detour: Detour) -> bool:
+        """Whether anybody still waits for it."""
+        return any(self._detours.get(subscription) is detour for subscription in detour.subscriptions)
+
+    def fill(self, detour: Detour, message: Message) -> None:
+        """The next message, by history."""
+        if not isinstance(message, messages.ApplicationMessage) or not self._assemble(message, detour.pieces):
+            return
+        for subscription in self._diverted(detour):
+            self._queue(subscription, Queued(message, detour.era, detour.after))
+
+    def miss(self, detour: Detour, missed: MessagesMissed) -> None:
+        """The log no longer has what comes next."""
+        for subscription in self._diverted(detour):
+            self._queue(subscription, Queued(missed, detour.era, missed.last))
+        self._events.tell("gap", missed)
+
+    def rejoin(self, detour: Detour) -> None:
+        """From now on what is delivered is queued. What has not come is missing."""
+        if detour.after < detour.until and self._diverted(detour):
+            self.miss(detour, detour.missing)
+        for subscription in self._diverted(detour):
+            self._straighten(subscription)
+
+    def _diverted(self, detour: Detour) -> list[Subscription]:
+        return [one for one in detour.subscriptions if self._detours.get(one) is detour]
+
+    def _straighten(self, subscription: Subscription) -> None:
+        detour = self._detours.pop(subscription, None)
+        subscription.diverted = None
+        if detour is not None:
+            detour.drained.set()
+        if subscription.ack:
+            self._acks.processed(subscription)
+
     # --- Subscriptions ---------------------------------------------------------------------------------
 
     def add(self, subscription: Subscription) -> None:
@@ -162,6 +212,7 @@ class Deliveries:
             others.remove(subscription)
             if not others:
                 del self._by_log[log]
+        self._straighten(subscription)
         self._acks.remove(subscription)
         self._full.pop(subscription, None)
         self.update()
@@ -177,6 +228,9 @@ class Deliveries:
 
     def taken(self, subscription: Subscription) -> None:
         """One was taken from its queue."""
+        detour = self._detours.get(subscription) if self._detours else None
+        if detour is not None:
+            detour.drained.set()
         if subscription in self._full:
             if len(subscription) <= subscription.LOW:
                 del self._full[subscription]
@@ -206,6 +260,16 @@ class Deliveries:
         self.update()
 
     def _put(self, subscription: Subscription, queued: Queued) -> None:
+        detour = self._detours.get(subscription) if self._detours else None
+        if detour is not None:
+            if detour.takes(queued):
+                return
+            if queued.era != detour.era:
+                # The log was begun anew: nothing more of the old one can be had.
+                self.rejoin(detour)
+        self._queue(subscription, queued)
+
+    def _queue(self, subscription: Subscription, queued: Queued) -> None:
         subscription.put(queued)
         if len(subscription) >= (_HIGH_ACKED if subscription.ack else subscription.HIGH):
             self._full[subscription] = None

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from hubbub.client.acknowledging import Acknowledging
 from hubbub.client.composing import Composer
 from hubbub.client.deliveries import Deliveries
+from hubbub.client.detours import Detours
 from hubbub.client.events import Events
 from hubbub.client.positions import Positions
 from hubbub.client.requests import Request, Requests
@@ -51,6 +52,7 @@ class Memberships:
         acks: Acknowledging,
         deliveries: Deliveries,
         events: Events,
+        detours: Detours,
     ) -> None:
         self._composer = composer
         self._requests = requests
@@ -58,6 +60,7 @@ class Memberships:
         self._acks = acks
         self._deliveries = deliveries
         self._events = events
+        self._detours = detours
         self._entries: dict[str, Membership] = {}
 
     def __contains__(self, channel: object) -> bool:
@@ -189,8 +192,12 @@ class Memberships:
         if self._entries.get(channel.text) is not entry or not isinstance(details, AckDetails):
             return
         now = _place(details)
-        if now is not None:
-            # One topic of a log may have been read on before another was there again: each is told what it missed.
+        reading = self._positions.reading(channel.log)
+        if now is not None and before is not None and reading is not None and _is_overtaken(channel, before, details):
+            # The log was read on for another topic before this one was there again. What it missed is kept.
+            self._positions.learn(channel.log, now)
+            self._detours.begin(channel, before, now.offset, reading.era)
+        elif now is not None:
             only = channel.text if channel.kind == "topic" else None
             self._deliveries.located(channel.log, before, now, details.recovered is not False, only=only)
         if entry.ack:
@@ -245,6 +252,13 @@ class Memberships:
         if channel.log not in self.logs():
             self._positions.forget(channel.log)
             self._acks.forget(channel.log)
+
+
+def _is_overtaken(channel: Channel, before: Position, details: AckDetails) -> bool:
+    """Whether the session reads the log already, and is further there than this channel was."""
+    if channel.kind != "topic" or details.recovered is False or details.offset is UNSET:
+        return False
+    return details.epoch == before.epoch and details.offset > before.offset
 
 
 def _place(details: AckDetails) -> Position | None:

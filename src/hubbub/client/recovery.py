@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hubbub.client.acknowledging import Acknowledging
 from hubbub.client.deliveries import Deliveries
+from hubbub.client.detours import Detours
 from hubbub.client.memberships import Membership, Memberships
 from hubbub.client.positions import Positions
 from hubbub.client.publishing import Publishing
@@ -38,6 +39,7 @@ class Recovery:
         publishing: Publishing,
         memberships: Memberships,
         deliveries: Deliveries,
+        detours: Detours,
         acks: Acknowledging,
         received: Callable[[Message], None],
     ) -> None:
@@ -48,6 +50,7 @@ class Recovery:
         self._publishing = publishing
         self._memberships = memberships
         self._deliveries = deliveries
+        self._detours = detours
         self._acks = acks
         self.received = received
         self._unsettled: list[Membership] | None = None
@@ -144,6 +147,7 @@ class Recovery:
         self._publishing.end(error)
         self._requests.end(error)
         self._deliveries.end(error)
+        self._detours.stop()
 
     # --- Inside ----------------------------------------------------------------------------------------
 

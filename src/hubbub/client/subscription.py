@@ -52,6 +52,8 @@ class Subscription:
         self.ack = ack
         self.position = position
         """Where it is to begin, if not at the head."""
+        self.diverted: tuple[int, int] | None = None
+        """The era and offset from which on it gets by history what others are delivered; made by the client."""
         self._queue: deque[Queued] = deque()
         self._in_hand: Queued | None = None
         self._arrived = asyncio.Event()
@@ -127,9 +129,10 @@ class Subscription:
         self._queue.append(queued)
         self._arrived.set()
 
-    def outstanding(self) -> Queued | None:
-        """The oldest that the application has not processed; None when it is through with everything."""
-        return self._in_hand or (self._queue[0] if self._queue else None)
+    def outstanding(self) -> tuple[int, int] | None:
+        """Era and offset of the oldest that the application has not processed; None when it is through with all."""
+        oldest = self._in_hand or (self._queue[0] if self._queue else None)
+        return self.diverted if oldest is None else (oldest.era, oldest.offset)
 
     def finish(self, error: HubbubError) -> None:
         """Nothing more will come: what came is taken first, then the error is raised."""
