@@ -37,7 +37,7 @@ typescript: node_modules/.package-lock.json
 	npm test
 
 # The slow suites: fuzzing, WebSocket conformance, a real browser, real servers.
-slow: .venv/ready pages browsers servers
+slow: .venv/ready pages browsers servers proxies
 	$(BIN)/pytest -m slow
 
 fuzz: .venv/ready
@@ -76,6 +76,12 @@ servers:
 	@test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		(command -v redis-server && test -e /usr/share/java/zookeeper.jar) >/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server zookeeper >/dev/null) || true
+
+# nginx and HAProxy for the tests of their configurations, likewise.
+.PHONY: proxies
+proxies:
+	@{ command -v nginx && command -v haproxy; } >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light haproxy >/dev/null) || true
 
 lint: setup
 	$(BIN)/ruff format --check src tests bench hatch_build.py

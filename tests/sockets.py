@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import uuid
 import zlib
 from collections.abc import AsyncIterator
@@ -98,9 +99,19 @@ def application(type: str, sender: str, channel: str | None, payload: Any, **mor
     return {**value, **more}
 
 
-async def upgrade(url: str, *, path: str = "/ws", protocol: str | None = None, **headers: str) -> RawSocket:
+async def upgrade(
+    url: str,
+    *,
+    path: str = "/ws",
+    protocol: str | None = None,
+    source: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    **headers: str,
+) -> RawSocket:
+    """`source` is the address to come from."""
     host, _, port = url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    local = None if source is None else (source, 0)
+    reader, writer = await asyncio.open_connection(host, int(port), local_addr=local, ssl=tls)
     lines = {
         "Host": f"{host}:{port}",
         "Upgrade": "websocket",
@@ -118,11 +129,18 @@ async def upgrade(url: str, *, path: str = "/ws", protocol: str | None = None, *
     return RawSocket(reader, writer, head)
 
 
+async def status_of(url: str, **how: Any) -> int:
+    """The status that an upgrade is answered with; hangs up."""
+    socket = await upgrade(url, **how)
+    socket.close()
+    return socket.status
+
+
 async def get(url: str, path: str, method: str = "GET") -> tuple[int, str, str]:
     """Status, content type, body."""
     host, _, port = url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
     async with asyncio.timeout(10):
         head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
     writer.close()

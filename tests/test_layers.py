@@ -36,7 +36,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "hub": {"msgspec"},
     "node": {"msgspec"},
     "backends": {"msgspec", "redis", "hiredis", "kazoo", "confluent_kafka"},
-    "server": {"msgspec", "picows", "multidict"},
+    "server": {"msgspec", "picows", "multidict", "prometheus_client"},
     "client": {"msgspec", "picows"},
     "app": {"msgspec", "jwt"},
     "collab": {"msgspec"},

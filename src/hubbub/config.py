@@ -7,6 +7,7 @@ import re
 import socket
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,6 +77,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: int = 8000
+    reuse_port: bool = False
+    """Whether other processes may listen on the same port; the system spreads connections among them."""
     node: str = ""
     """This node's name in `welcome`, and in a cluster; the machine's by default, there with a random end."""
     advertise: str = ""
@@ -140,6 +143,23 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Without progress for so long, deliveries that are to be acknowledged are sent again."""
     restore_attempts: int = 600
     """Unknown sessions that one address may ask for in a minute."""
+    max_connections: int | None = None
+    """Connections of this node; by default what the system's descriptor limit allows."""
+    max_waiting: int = 100
+    """Connections that may wait for a place, once all are taken."""
+    waiting_timeout: float = 5.0
+    """For a place; then 1013."""
+    max_connections_per_address: int | None = None
+    """Connections of one IP address (of IPv6: one network of 64 bits), those that wait included."""
+    max_connections_per_user: int | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies, whose X-Forwarded-For says who the client is."""
+    message_rate: float = 10_000.0
+    """Messages a second from one connection, over a longer time."""
+    byte_rate: float = 16.0 * 1024 * 1024
+    """Bytes a second from one connection, over a longer time."""
+    rate_burst: float = 5.0
+    """Seconds' worth of both that a connection may send at once."""
     rooms: tuple[RoomSettings, ...] = ()
     jwt: JwtSettings | None = None
 
@@ -164,9 +184,25 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             _check_store(name, getattr(self, name), schemes)
         if not _CLUSTER.fullmatch(self.cluster):
             raise ConfigurationError("cluster", f"{self.cluster!r}: 1 to 64 of A-Z a-z 0-9 . _ -")
+        self._check_limits()
         ids = [room.id for room in self.rooms]
         if len(ids) != len(set(ids)):
             raise ConfigurationError("rooms", "an id stands twice")
+
+    def _check_limits(self) -> None:
+        for name in ("max_connections", "max_connections_per_address", "max_connections_per_user"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigurationError(name, "must be at least 1; leave it out for no limit of its own")
+        if self.max_waiting < 0:
+            raise ConfigurationError("max_waiting", "must be at least 0: then nobody waits")
+        for proxy in self.trusted_proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                raise ConfigurationError(
+                    "trusted_proxies", f"{proxy!r}: write an address or a network, as 10.0.0.0/8"
+                ) from None
 
     @property
     def rooms_are_open(self) -> bool:
@@ -205,6 +241,10 @@ _POSITIVE = (
     "max_resting_sessions",
     "ack_timeout",
     "restore_attempts",
+    "waiting_timeout",
+    "message_rate",
+    "byte_rate",
+    "rate_burst",
 )
 
 
@@ -276,8 +316,8 @@ def _add_environment(values: dict[str, Any], environment: Mapping[str, str]) -> 
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if name.startswith("jwt_"):
             values["jwt"] = {**values.get("jwt", {}), name.removeprefix("jwt_"): text}
-        elif name == "origins":
-            values[name] = [origin.strip() for origin in text.split(",") if origin.strip()]
+        elif name in ("origins", "trusted_proxies"):
+            values[name] = [item.strip() for item in text.split(",") if item.strip()]
         elif name in known and name not in {"rooms", "jwt"}:
             values[name] = text
         else:

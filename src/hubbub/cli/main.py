@@ -16,6 +16,7 @@ import typer
 
 from hubbub.app.application import Hubbub
 from hubbub.cli.demo import register_typing
+from hubbub.cli.proxies import haproxy, nginx
 from hubbub.client.connecting import connect
 from hubbub.config import load_settings
 from hubbub.errors import ConfigurationError, HubbubError
@@ -23,6 +24,7 @@ from hubbub.protocol.asyncapi import asyncapi
 from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.schema import json_schema, proto_text
 from hubbub.protocol.typescript import typescript
+from hubbub.server.descriptors import raise_descriptor_limit
 
 app = typer.Typer(
     help="Realtime messaging for Python: a WebSocket server, and what talks to it.",
@@ -69,14 +71,15 @@ def serve(
     settings = load_settings(
         config, host=host, port=port, anonymous=anonymous, backend=backend, log=log, sessions=sessions
     )
+    raise_descriptor_limit()
+    # Most of what a message makes is gone with it: look for cycles less often than every 700 objects.
+    gc.set_threshold(10_000, 20, 20)
     hub = Hubbub(settings)
     register_typing(hub)
 
     def started() -> None:
         print(f"Hubbub listens on {hub.url}  (WebSocket at /ws, Ctrl-C drains and stops)", flush=True)
 
-    # Most of what a message makes is gone with it: look for cycles less often than every 700 objects.
-    gc.set_threshold(10_000, 20, 20)
     asyncio.run(hub.run_until_signal(started))
 
 
@@ -159,6 +162,10 @@ def schema(
         print(typescript(Catalog()), end="")
     else:
         raise ConfigurationError("schema", "say json, protobuf, asyncapi or typescript")
+
+
+app.command()(nginx)
+app.command()(haproxy)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

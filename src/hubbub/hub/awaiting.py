@@ -110,6 +110,7 @@ class Awaiting:
                 # The time runs from when the frames left the buffer.
                 window.progress = now
             elif window.attempts < REDELIVERIES:
+                self._hub.counts.redeliveries += 1
                 self._hub.catchup.follow(reader, window.rewind())
             elif connection.state is State.OPEN:
                 log.info("connection %s acknowledges nothing of %s: closed", connection.id, reader.feed.log)

@@ -144,6 +144,7 @@ class CatchUp:
                     lost = None
                 if window is not None:
                     self._hub.awaiting.sent(reader, offset)
+                self._hub.counts.deliveries += 1
                 self._hub.outbox.push(reader.connection, frame)
                 size += len(frame)
             reader.offset = offset
@@ -170,6 +171,7 @@ class CatchUp:
         """The log has no longer what comes next."""
         connection, name = reader.connection, reader.feed.log
         gap = Gap(epoch=epoch, start=first, to=last, reason="retention")
+        self._hub.counts.gaps += 1
         self._hub.outbox.send(connection, GapMessage(channel=name, payload=gap))
         if name.startswith("room:"):
             # Who came and went meanwhile was said in what is missing.

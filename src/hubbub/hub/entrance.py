@@ -55,6 +55,7 @@ class Entrance:
                 reader = self._hub.feeds.enter(feed, session, ack=ack)
                 entered(reader, Position(feed.epoch, reader.sent), True)
             else:
+                self._hub.counts.gaps += not place.recovered
                 reader = self._hub.feeds.enter(feed, session, place, ack=ack)
                 entered(reader, Position(place.epoch, place.offset), place.recovered)
 

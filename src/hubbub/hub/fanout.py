@@ -48,6 +48,7 @@ class FanOut:
         feed.latest.clear()
         feed.recent.clear()
         gap = GapMessage(channel=feed.log, payload=Gap(epoch=epoch, start=1, to=offset - 1, reason="epoch"))
+        self._hub.counts.gaps += len(feed.readers)
         for reader in list(feed.readers.values()):
             if reader.window is not None:
                 self._hub.awaiting.begin(reader, offset - 1)
@@ -91,6 +92,7 @@ class FanOut:
                 if data is None:
                     self._give_up(connections)
                 else:
+                    hub.counts.deliveries += len(connections) * len(run)
                     hub.outbox.push_all(connections, data, len(run), is_last=is_last)
         if feed.listeners:
             hub.listeners.tell(feed.listeners, deliveries)

@@ -22,6 +22,7 @@ from hubbub.hub.awaiting import Awaiting
 from hubbub.hub.beginning import Beginning
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.connection import Connection, State, Transport
+from hubbub.hub.counts import Counts
 from hubbub.hub.fanout import FanOut
 from hubbub.hub.feed import Listener
 from hubbub.hub.feeds import Feeds
@@ -81,6 +82,7 @@ class Hub:
         self._awake = False
         self.journal: Journal
         self.vault: Vault = NoVault()
+        self.counts = Counts()
         self.roster: Roster = LocalRoster(self)
         self.peers: Peers | None = None
         """The other hubs of the cluster, where there are any."""
@@ -376,6 +378,7 @@ class Hub:
         try:
             batch = self.publishing.take()
             if batch:
+                self.counts.appends += len(batch)
                 self.journal.append(batch)
             self.catchup.step()
             self.fanout.flush()

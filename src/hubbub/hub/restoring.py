@@ -79,6 +79,7 @@ class Restoration:
             self._hub.feeds.release(feed)
             self._give_up()
             return
+        self._hub.counts.gaps += not place.recovered
         self._found[log] = _Found(feed, rest, place)
         self._left -= 1
         if self._left == 0:

@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from hubbub.delivery.acks import Deadlines
+from hubbub.errors import TryLater
 from hubbub.hub.connection import Connection, State
 from hubbub.hub.session import Session, digest_of
 from hubbub.hub.users import User
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
 
 log = logging.getLogger("hubbub.sessions")
+
+_RETRY_AFTER_MS = 5000
+"""When a place of the user's may be free: nobody can know."""
+
+
+class TooManyConnections(TryLater):
+    """The user has as many connections as one may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("rate_limited", f"one user has at most {limit} connections", retry_after_ms=_RETRY_AFTER_MS)
 
 
 class Sessions:
@@ -32,6 +43,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_digest)
 
+    @property
+    def resting(self) -> int:
+        """How many have no connection."""
+        return len(self._resting)
+
     def begin(self, user: User, connection: Connection, profile: dict[str, Any]) -> tuple[Session, str]:
         """A new session with its secret id, which stands nowhere but with the client."""
         id = secrets.token_urlsafe(24)
@@ -44,6 +60,15 @@ class Sessions:
     def find(self, digest: bytes) -> Session | None:
         """The session, here or resting."""
         return self._by_digest.get(digest)
+
+    def require_place(self, user: str, session: Session | None = None) -> None:
+        """Raises `TooManyConnections` when the user's other sessions have as many connections here as one may have."""
+        limit = self._hub.settings.max_connections_per_user
+        if limit is None:
+            return
+        others = self._hub.groups.sessions_of(user)
+        if sum(one.connection is not None for one in others if one is not session) >= limit:
+            raise TooManyConnections(limit)
 
     def adopt(self, session: Session) -> bool:
         """A session that was kept elsewhere is this hub's from now on; False when it is here already, as another."""
@@ -66,6 +91,7 @@ class Sessions:
 
     def returned(self, session: Session) -> None:
         """Its restoration is complete."""
+        self._hub.counts.restores += 1
         self._leaving.clear(session)
         self._hub.vault.restored(session)
 

@@ -7,9 +7,12 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from math import ceil
 from typing import Any
 
-from hubbub.errors import BadMessage
+from msgspec import UNSET
+
+from hubbub.errors import BadMessage, error_of
 from hubbub.hub.connection import Connection, State
 from hubbub.hub.hub import Hub
 from hubbub.ports import Transport
@@ -17,6 +20,7 @@ from hubbub.protocol.messages import HelloMessage, Message, RefreshMessage, Rest
 from hubbub.protocol.wire import profile_of
 from hubbub.server.gate import Gate, Upgrade
 from hubbub.server.greeting import Greeting, refresh, refuse
+from hubbub.server.pace import Pace, unasked
 
 log = logging.getLogger("hubbub.server")
 
@@ -35,20 +39,35 @@ class Conversation:
         "_codec",
         "_connection",
         "_decode",
+        "_ended",
         "_gate",
         "_greeting",
         "_hub",
         "_inbox",
+        "_pace",
         "_pending",
         "_reading_paused",
         "_task",
         "_transport",
+        "_unasked_bytes",
+        "_unasked_messages",
     )
 
     def __init__(
-        self, hub: Hub, gate: Gate, upgrade: Upgrade, transport: Transport, *, codec: str, deflate: bool
+        self,
+        hub: Hub,
+        gate: Gate,
+        upgrade: Upgrade,
+        transport: Transport,
+        *,
+        codec: str,
+        deflate: bool,
+        ended: Callable[[], None] | None = None,
     ) -> None:
-        """`codec` is `json` or `protobuf`; `deflate` says that frames may be compressed."""
+        """`codec` is `json` or `protobuf`; `deflate` says that frames may be compressed.
+
+        `ended` is called when the socket is gone, and everyone has been told.
+        """
         self._hub = hub
         self._gate = gate
         self._codec = codec
@@ -61,6 +80,9 @@ class Conversation:
         self._pending: Awaitable[None] | None = None
         """What the task was begun for."""
         self._reading_paused = False
+        self._ended = ended
+        self._pace: Pace | None = None
+        self._unasked_messages, self._unasked_bytes = unasked(hub.settings)
 
     def closed(self) -> None:
         """The socket is gone."""
@@ -74,6 +96,8 @@ class Conversation:
         if was_open:
             self._gate.disconnected(self._connection)
         self._hub.disconnect(self._connection)
+        if self._ended is not None:
+            self._ended()
 
     def ponged(self) -> None:
         self._hub.watch.ponged(self._connection)
@@ -89,14 +113,19 @@ class Conversation:
         connection = self._connection
         connection.messages_in += 1
         connection.bytes_in += size
-        connection.last_activity = self._hub.clock()
+        now = connection.last_activity = self._hub.clock()
         if isinstance(data, str) is not (self._codec == "json"):
             self._transport.close(1003, f"hubbub.{self._codec} has other frames")
             return
         try:
             message = self._decode(data)
         except BadMessage as error:
-            self._hub.outbox.send_error(connection, error)
+            if self._keeps_pace(None, now):
+                self._hub.outbox.send_error(connection, error)
+            return
+        if (
+            connection.messages_in > self._unasked_messages or connection.bytes_in > self._unasked_bytes
+        ) and not self._keeps_pace(message, now):
             return
         if self._task is not None:
             self._wait(message)
@@ -105,6 +134,28 @@ class Conversation:
         if pending is not None:
             self._pending = pending
             self._task = asyncio.get_running_loop().create_task(self._handle_later(pending))
+
+    def _keeps_pace(self, message: Message | None, now: float) -> bool:
+        """Whether the peer may send so fast. Otherwise the message is answered; who goes on and on is closed.
+
+        None stands for a message that cannot be read.
+        """
+        connection = self._connection
+        pace = self._pace
+        if pace is None:
+            pace = self._pace = Pace(self._hub.settings, connection.connected_since)
+        wait = pace.check(connection, now)
+        self._unasked_messages, self._unasked_bytes = pace.messages, pace.bytes
+        if not wait:
+            return True
+        self._hub.counts.rate_limited += 1
+        error = error_of("rate_limited", "too many messages, or too large ones", retry_after_ms=ceil(wait * 1000))
+        if message is not None and message.message_id is not UNSET:
+            error.message_id = message.message_id
+        self._hub.outbox.send_error(connection, error)
+        if pace.is_hopeless(wait) and connection.state is not State.CLOSING:
+            self._hub.close(connection, 4429, "too fast")
+        return False
 
     def _wait(self, message: Message) -> None:
         if self._inbox is None:

@@ -17,7 +17,8 @@ from hubbub.protocol.payloads import Hello
 class Upgrade:
     """The HTTP request that a connection began with.
 
-    `token` is the bearer token of the header or the cookie, None without one; `address` is the peer's.
+    `token` is the bearer token of the header or the cookie, None without one; `address` is the client's, as a
+    trusted proxy tells it.
     """
 
     path: str

@@ -15,6 +15,7 @@ from hubbub.hub.connection import Connection, State
 from hubbub.hub.hub import Hub
 from hubbub.hub.permissions import Action
 from hubbub.hub.session import Session, digest_of
+from hubbub.hub.sessions import TooManyConnections
 from hubbub.hub.users import User
 from hubbub.protocol.messages import AckMessage, HelloMessage, Message, RefreshMessage, RestoreSessionMessage
 from hubbub.protocol.payloads import Hello, RestoreSession
@@ -91,6 +92,7 @@ class Greeting:
         connection = self._connection
         if connection.state is not State.OPENING:
             return None
+        self._hub.sessions.require_place(user.name)
         profile = profile_of(connection.profile.codec, _negotiated(message), connection.profile.deflate)
         client: dict[str, Any] = {} if hello.profile is UNSET else hello.profile
         message_id = None if self.is_implicit or message.message_id is UNSET else message.message_id
@@ -113,6 +115,12 @@ class Greeting:
             return
         _check_attempt(session, wanted)
         session.attempt = session.attempt if wanted.attempt is UNSET else wanted.attempt
+        try:
+            hub.sessions.require_place(session.user.name, session)
+        except TooManyConnections:
+            if session.connection is None:
+                hub.vault.give_back(session)
+            raise
         if user is not None:
             session.user = user
             hub.groups.refresh(session)
@@ -253,12 +261,16 @@ async def refresh(hub: Hub, gate: Gate, connection: Connection, message: Refresh
 
 
 def refuse(hub: Hub, connection: Connection, message: Message, error: ProtocolError) -> None:
-    """Answers with an error; who did not get in for want of a token is closed."""
+    """Answers with an error; who did not get in, for want of a token or a place, is closed."""
     if message.message_id is not UNSET:
         error.message_id = message.message_id
     hub.outbox.send_error(connection, error)
-    if error.code in {"unauthorized", "token_expired"} and connection.state is State.OPENING:
+    if connection.state is not State.OPENING:
+        return
+    if error.code in {"unauthorized", "token_expired"}:
         hub.close(connection, 4401, error.code)
+    elif isinstance(error, TooManyConnections):
+        hub.close(connection, 4429, error.reason)
 
 
 def _negotiated(message: Message) -> ProtocolVersion:

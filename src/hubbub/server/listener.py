@@ -30,26 +30,33 @@ class Talk(Protocol):
 
 
 class MessageListener(WSListener):
-    """Turns one socket's frames into messages. `begin` makes who takes them, once the socket is there."""
+    """Turns one socket's frames into messages. `begin` makes who takes them, once the socket is there.
+
+    It is given the listener, too, so that another may take over (`become`).
+    """
 
     __slots__ = ("_assembler", "_begin", "_deflate", "_talk", "_transport")
 
     _transport: PicowsTransport
     _talk: Talk
 
-    def __init__(self, limit: int, deflate: bool, begin: Callable[[PicowsTransport], Talk]) -> None:
+    def __init__(self, limit: int, deflate: bool, begin: Callable[[PicowsTransport, MessageListener], Talk]) -> None:
         """`limit` in bytes of a joined, inflated message; `deflate` where permessage-deflate was agreed on."""
         self._assembler = Assembler(limit, deflate)
         self._deflate = deflate
-        self._begin: Callable[[PicowsTransport], Talk] | None = begin
+        self._begin: Callable[[PicowsTransport, MessageListener], Talk] | None = begin
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = PicowsTransport(transport)
         # The request lives as long as the connection, and its headers are not needed any more.
         transport.request.headers = transport.response.headers = _NO_HEADERS
         assert self._begin is not None
-        self._talk = self._begin(self._transport)
+        self._talk = self._begin(self._transport, self)
         self._begin = None
+
+    def become(self, talk: Talk) -> None:
+        """From now on this one takes what the socket says."""
+        self._talk = talk
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         # Read once, and compared with plain numbers: on picows' enumeration both are slow.

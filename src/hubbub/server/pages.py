@@ -1,9 +1,9 @@
-"""HTTP on the WebSocket's port: health, the contracts, and the pages. GET only."""
+"""HTTP on the WebSocket's port: what changes, as health, the contracts, and the pages. GET only."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -31,11 +31,16 @@ _NO_PAGES = (
 )
 
 
-class Pages:
-    """Everything that is served without an upgrade, held in memory: it is small and never changes."""
+Made = Callable[[WSUpgradeRequest], tuple[str, bytes]]
+"""Answers a request anew each time, with a content type and a body."""
 
-    def __init__(self, catalog: Catalog, health: Callable[[], dict[str, object]]) -> None:
-        self._health = health
+
+class Pages:
+    """Everything that is served without an upgrade. What never changes is held in memory: it is small."""
+
+    def __init__(self, catalog: Catalog, made: Mapping[str, Made]) -> None:
+        """`made` by path."""
+        self._made = made
         self._files: dict[str, tuple[str, bytes]] = {
             "/schema.json": (
                 "application/schema+json",
@@ -51,8 +56,9 @@ class Pages:
 
     def respond(self, request: WSUpgradeRequest, path: str) -> WSUpgradeResponse:
         """The answer to a plain GET."""
-        if path == "/health":
-            return _ok("application/json", msgspec.json.encode(self._health()), "no-store")
+        make = self._made.get(path)
+        if make is not None:
+            return _ok(*make(request), "no-store")
         file = self._files.get(path)
         if file is None:
             return _not_found()

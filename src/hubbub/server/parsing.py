@@ -22,7 +22,8 @@ Without it a peer that stops reading fills megabytes of kernel memory before its
 
 _CLOSE = 0x88
 
-Upgrade = Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener | None]
+Upgrade = Callable[[WSUpgradeRequest, str], WSListener | WSUpgradeResponseWithListener | None]
+"""Answers a request of the peer with this IP address."""
 
 
 class FrameParser(WSProtocol):  # type: ignore[misc]
@@ -64,18 +65,36 @@ class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
+def _address_of(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
 async def listen(
-    upgrade: Upgrade, host: str, port: int, *, max_message: int, handshake_timeout: float = 10.0
+    upgrade: Upgrade,
+    host: str,
+    port: int,
+    *,
+    max_message: int,
+    handshake_timeout: float = 10.0,
+    reuse_port: bool = False,
 ) -> asyncio.Server:
-    """Listens for connections; `upgrade` answers each one's HTTP request. Raises `OSError`."""
+    """Listens for connections; `upgrade` answers each one's HTTP request. Raises `OSError`.
+
+    `reuse_port`: other processes may listen there, too.
+    """
     logger = _QuietLogger(logging.getLogger("hubbub.picows"), {})
 
     def make() -> FrameParser:
-        return FrameParser(
+        def answer(request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
+            return upgrade(request, _address_of(parser.transport.underlying_transport))
+
+        # The circle ends with the upgrade: then the parser forgets who answers.
+        parser = FrameParser(
             None,
             None,
             False,
-            upgrade,
+            answer,
             logger,
             True,
             handshake_timeout,
@@ -88,9 +107,12 @@ async def listen(
             None,
             READ_BUFFER,
         )
+        return parser
 
     # asyncio's own transports: docs/decisions/0003-asyncio-transports.md has the measurement.
-    server = await asyncio.get_running_loop().create_server(make, host, port, reuse_address=True, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(
+        make, host, port, reuse_address=True, reuse_port=reuse_port or None, backlog=1024
+    )
     for listening in server.sockets:
         # Accepted sockets inherit it.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):

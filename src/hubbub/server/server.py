@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from http import HTTPStatus
 
+import msgspec
 from picows import (
     WSListener,
     WSUpgradeRequest,
@@ -20,9 +20,13 @@ from hubbub.hub.connection import State
 from hubbub.node.node import Node
 from hubbub.ports import Transport
 from hubbub.protocol.wire import SUBPROTOCOLS
+from hubbub.server.addresses import FORWARDED, TrustedProxies
+from hubbub.server.admission import Admission
+from hubbub.server.connect import Guide
 from hubbub.server.conversation import Conversation
 from hubbub.server.gate import Gate, Upgrade
-from hubbub.server.listener import MessageListener
+from hubbub.server.listener import MessageListener, Talk
+from hubbub.server.metrics import CONTENT_TYPE, Metrics
 from hubbub.server.pages import Pages
 from hubbub.server.parsing import listen
 from hubbub.server.transport import PicowsTransport
@@ -49,11 +53,17 @@ class Server:
         self._pages: Pages
         self._listening: asyncio.Server | None = None
         self._stopping = False
+        self._proxies = TrustedProxies(self.settings.trusted_proxies)
+        self.admission: Admission | None = None
+        """Who may connect over the port; None while there is none."""
+        self.metrics = Metrics(self.hub, lambda: self.admission)
+        self.guide = Guide(self.settings.node_name, lambda: self.url)
 
     async def start(self, gate: Gate, *, listen: bool = True) -> None:
         """Listens, unless it is told not to. Raises `ConfigurationError` when the address cannot be had."""
         self._gate = gate
-        self._pages = Pages(self.hub.catalog, self._health)
+        made = {"/health": self._answer_health, "/connect": self._answer_connect, "/metrics": self._answer_metrics}
+        self._pages = Pages(self.hub.catalog, made)
         await self.node.start()
         if listen:
             try:
@@ -71,6 +81,7 @@ class Server:
 
     async def _listen(self) -> None:
         settings = self.settings
+        self.admission = Admission(settings)
         try:
             self._listening = await listen(
                 self._upgrade,
@@ -78,6 +89,7 @@ class Server:
                 settings.port,
                 max_message=settings.max_message,
                 handshake_timeout=settings.hello_timeout,
+                reuse_port=settings.reuse_port,
             )
         except OSError as error:
             raise ConfigurationError(
@@ -124,6 +136,8 @@ class Server:
             log.warning("%d connections did not go in time", len(self.hub.connections))
         for connection in list(self.hub.connections.values()):
             connection.transport.abort()
+        if self.admission is not None:
+            self.admission.abort()
         if self._listening is not None:
             await self._listening.wait_closed()
         try:
@@ -137,10 +151,16 @@ class Server:
         for connection in list(self.hub.connections.values()):
             if connection.state is not State.CLOSING:
                 self.hub.close(connection, 1001, "the server stops")
+        if self.admission is not None:
+            self.admission.close()
         if self.hub.connections:
             emptied = asyncio.Event()
             self.hub.on_empty = emptied.set
             await emptied.wait()
+        if self.admission is not None and self.admission.waiting:
+            gone = asyncio.Event()
+            self.admission.on_empty = gone.set
+            await gone.wait()
 
     def _health(self) -> dict[str, object]:
         return {
@@ -149,15 +169,27 @@ class Server:
             "connections": len(self.hub.connections),
         }
 
-    def _upgrade(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
+    def _answer_health(self, request: WSUpgradeRequest) -> tuple[str, bytes]:
+        return "application/json", msgspec.json.encode(self._health())
+
+    def _answer_connect(self, request: WSUpgradeRequest) -> tuple[str, bytes]:
+        # Whoever lies here is told a URL that does not work for it.
+        is_secure = request.headers.get("X-Forwarded-Proto", "") == "https"
+        return "application/json", self.guide.answer(request, is_secure=is_secure)
+
+    def _answer_metrics(self, request: WSUpgradeRequest) -> tuple[str, bytes]:
+        return CONTENT_TYPE, self.metrics.text()
+
+    def _upgrade(self, request: WSUpgradeRequest, peer: str) -> WSListener | WSUpgradeResponseWithListener | None:
         path = request.path.decode("ascii", "replace").partition("?")[0]
         if path != "/ws":
             return WSUpgradeResponseWithListener(self._pages.respond(request, path), None)
         try:
-            return self._accept(request, path)
+            return self._accept(request, path, self._proxies.client(peer, request.headers.getall(FORWARDED, [])))
         except Rejected as rejected:
+            later = {} if rejected.retry_after is None else {"Retry-After": str(rejected.retry_after)}
             response = WSUpgradeResponse.create_error_response(
-                HTTPStatus(rejected.status), f"{rejected.reason}\n".encode()
+                HTTPStatus(rejected.status), f"{rejected.reason}\n".encode(), later
             )
             return WSUpgradeResponseWithListener(response, None)
         except Exception:
@@ -165,22 +197,27 @@ class Server:
             log.exception("an upgrade failed")
             return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(500), None)
 
-    def _accept(self, request: WSUpgradeRequest, path: str) -> WSUpgradeResponseWithListener:
+    def _accept(self, request: WSUpgradeRequest, path: str, address: str) -> WSUpgradeResponseWithListener:
+        admission = self.admission
+        assert admission is not None
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise Rejected(426, "this is a WebSocket")
         if self._stopping:
-            raise Rejected(503, "the server stops")
+            raise Rejected(503, "the server stops", retry_after=1)
         normalise(request)
         has_origin = check_origin(request, self.settings.origins)
         subprotocol = choose_subprotocol(request)
         extension = choose_extension(request) if self.settings.compression else None
-        upgrade = Upgrade(path, dict(request.headers), find_token(request, has_origin=has_origin))
+        admission.check(address)
+        upgrade = Upgrade(path, dict(request.headers), find_token(request, has_origin=has_origin), address)
         codec = SUBPROTOCOLS[subprotocol] if subprotocol else "json"
         deflate = extension is not None
 
-        def begin(transport: PicowsTransport) -> Conversation:
-            known = replace(upgrade, address=transport.address)
-            return Conversation(self.hub, self._gate, known, transport, codec=codec, deflate=deflate)
+        def begin(transport: PicowsTransport, listener: MessageListener) -> Talk:
+            def converse(ended: Callable[[], None]) -> Talk:
+                return Conversation(self.hub, self._gate, upgrade, transport, codec=codec, deflate=deflate, ended=ended)
+
+            return admission.enter(address, transport, converse, listener.become)
 
         listener = MessageListener(self.settings.max_message, deflate, begin)
         return WSUpgradeResponseWithListener(_switch(subprotocol, extension), listener)

@@ -39,12 +39,6 @@ class PicowsTransport:
         self._timeout: asyncio.TimerHandle | None = None
 
     @property
-    def address(self) -> str:
-        """The peer's IP address."""
-        peer = self._ws.underlying_transport.get_extra_info("peername")
-        return str(peer[0]) if isinstance(peer, tuple) else ""
-
-    @property
     def is_closing(self) -> bool:
         return self._is_closing
 

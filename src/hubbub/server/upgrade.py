@@ -13,12 +13,13 @@ COOKIE = "hubbub_token"
 
 
 class Rejected(Exception):
-    """The upgrade is refused with this HTTP status."""
+    """The upgrade is refused with this HTTP status; `retry_after` is in seconds."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, retry_after: int | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.retry_after = retry_after
 
 
 def normalise(request: WSUpgradeRequest) -> None:

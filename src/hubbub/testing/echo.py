@@ -47,13 +47,13 @@ class Echo:
     def resume_writing(self) -> None: ...
 
 
-def _upgrade(request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
+def _upgrade(request: WSUpgradeRequest, address: str) -> WSListener | WSUpgradeResponseWithListener | None:
     normalise(request)
     extension = choose_extension(request)
     headers = {} if extension is None else {"Sec-WebSocket-Extensions": extension}
     response = WSUpgradeResponse.create_101_response(headers)
     deflate = extension is not None
-    listener = MessageListener(LIMIT, deflate, lambda transport: Echo(transport, deflate))
+    listener = MessageListener(LIMIT, deflate, lambda transport, _: Echo(transport, deflate))
     return WSUpgradeResponseWithListener(response, listener)
 
 
