@@ -251,7 +251,7 @@ _POSITIVE = (
 _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _STORES = {
-    "backend": ("redis", "rediss"),
+    "backend": ("redis", "rediss", "broker"),
     "log": ("memory", "sqlite", "redis", "rediss"),
     "sessions": ("memory", "redis", "rediss", "zookeeper"),
     "registry": ("redis", "rediss", "zookeeper"),
@@ -260,6 +260,7 @@ _STORES = {
 
 _EXAMPLES = {
     "memory": "memory",
+    "broker": "broker:/path/to/socket (hubbub serve --workers says it)",
     "sqlite": "sqlite:///path/to/file",
     "redis": "redis://host:6379/0",
     "rediss": "rediss://host:6379/0 (TLS)",

@@ -1,6 +1,6 @@
 """The broker's ports, over a real Unix socket: they promise what every port does."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -8,14 +8,21 @@ import pytest
 
 from hubbub.backends.broker.link import BrokerLink
 from hubbub.backends.broker.log import BrokerLog
+from hubbub.backends.broker.members import BrokerMailbox, BrokerPresence, BrokerRegistry
 from hubbub.backends.broker.stores import BrokerDirectory, BrokerSessions
 from hubbub.backends.memory.log import MemoryLog
+from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.sessions import MemorySessions
 from hubbub.delivery.retention import RetentionPolicy
-from hubbub.ports import Directory, Log, Sessions
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog
+from hubbub.testing.clock import VirtualClock
 from hubbub.testing.directory_contract import DirectoryContract
 from hubbub.testing.log_contract import LogContract
+from hubbub.testing.mailbox_contract import MailboxContract
+from hubbub.testing.presence_contract import PresenceContract
+from hubbub.testing.registry_contract import RegistryContract
 from hubbub.testing.sessions_contract import SessionsContract
+from hubbub.testing.shared_log_contract import SharedLogContract
 from tests.backends.broker.serving import serving
 
 
@@ -27,9 +34,13 @@ class OverASocket:
         async with AsyncExitStack() as self.stack:
             yield
 
-    async def link(self, **stores: Any) -> BrokerLink:
+    async def links(self, count: int, **stores: Any) -> list[BrokerLink]:
         broker = await self.stack.enter_async_context(serving(**stores))
-        return await broker.link()
+        return [await broker.link() for _ in range(count)]
+
+    async def link(self, **stores: Any) -> BrokerLink:
+        (link,) = await self.links(1, **stores)
+        return link
 
 
 class TestBrokerLog(OverASocket, LogContract):
@@ -38,6 +49,32 @@ class TestBrokerLog(OverASocket, LogContract):
 
     async def make_log_that_keeps(self, policy: RetentionPolicy, clock: Callable[[], float]) -> Log:
         return BrokerLog(await self.link(log=MemoryLog(retention=policy, clock=clock)))
+
+
+class TestSharedBrokerLog(OverASocket, SharedLogContract):
+    # That an interruption is told stands in tests/backends/broker: nothing else can come between.
+    async def make_logs(self, count: int) -> Sequence[SharedLog]:
+        return [BrokerLog(link) for link in await self.links(count)]
+
+
+class TestBrokerPresence(OverASocket, PresenceContract):
+    async def make_presences(self, count: int) -> Sequence[Presence]:
+        return [BrokerPresence(link) for link in await self.links(count)]
+
+
+class TestBrokerRegistry(OverASocket, RegistryContract):
+    async def make_registries(self, count: int) -> Sequence[Registry]:
+        self.clock = VirtualClock()
+        registry = MemoryRegistry(clock=self.clock)
+        return [BrokerRegistry(link) for link in await self.links(count, registry=registry)]
+
+    async def elapse(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+
+class TestBrokerMailbox(OverASocket, MailboxContract):
+    async def make_mailboxes(self, count: int) -> Sequence[Mailbox]:
+        return [BrokerMailbox(link) for link in await self.links(count)]
 
 
 class TestBrokerSessions(OverASocket, SessionsContract):

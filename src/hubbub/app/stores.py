@@ -68,6 +68,7 @@ class Stores(NamedTuple):
 
 
 OPENERS = {
+    "broker": ("hubbub.backends.broker.opening", ""),
     "redis": ("hubbub.backends.redis.opening", "redis"),
     "rediss": ("hubbub.backends.redis.opening", "redis"),
     "zookeeper": ("hubbub.backends.zookeeper.opening", "zookeeper"),

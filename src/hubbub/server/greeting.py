@@ -114,13 +114,13 @@ class Greeting:
                 hub.vault.give_back(session)
             return
         _check_attempt(session, wanted)
-        session.attempt = session.attempt if wanted.attempt is UNSET else wanted.attempt
         try:
             hub.sessions.require_place(session.user.name, session)
         except TooManyConnections:
             if session.connection is None:
                 hub.vault.give_back(session)
             raise
+        session.attempt = session.attempt if wanted.attempt is UNSET else wanted.attempt
         if user is not None:
             session.user = user
             hub.groups.refresh(session)

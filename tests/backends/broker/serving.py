@@ -10,7 +10,7 @@ from typing import Any
 
 from hubbub.backends.broker.broker import Broker
 from hubbub.backends.broker.desk import Stores
-from hubbub.backends.broker.link import BrokerLink, open_link
+from hubbub.backends.broker.link import BrokerLink
 from hubbub.backends.memory.directory import MemoryDirectory
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.presence import MemoryPresence
@@ -27,7 +27,10 @@ class Serving:
         self._stack = stack
 
     async def link(self, lost: Callable[[], None] = lambda: None) -> BrokerLink:
-        return await self._stack.enter_async_context(open_link(self.path, lost))
+        link = BrokerLink(lost)
+        await link.connect(self.path)
+        self._stack.callback(link.close)
+        return link
 
 
 @asynccontextmanager

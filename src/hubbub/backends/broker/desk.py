@@ -128,6 +128,7 @@ class Desk:
         self._add("presence.leave", tuple[str, str, str, str], lambda client, *args: presence.leave(*args))
         self._add("presence.members", tuple[str, int], lambda client, *args: presence.members(*args))
         self._add("presence.drop", tuple[str], lambda client, node: presence.drop(node))
+        self._add("presence.holders", tuple[()], lambda client: presence.holders())
         self._add("registry.announce", tuple[NodeRecord, float], announce)
         self._add("registry.withdraw", tuple[str, str], lambda client, name, run: registry.withdraw(name, run))
         self._add("registry.nodes", tuple[()], lambda client: registry.nodes())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,17 +39,20 @@ class BrokerLink(asyncio.Protocol):
     """
 
     def __init__(self, lost: Callable[[], None]) -> None:
-        self._loop = asyncio.get_running_loop()
         self._lost = lost
         self.transport: asyncio.Transport | None = None
         self._incoming = Incoming()
-        self._outgoing = Outgoing(lambda: self._loop.call_soon(self._flush))
+        self._outgoing = Outgoing(self._wake)
         self._pending: dict[int, tuple[asyncio.Future[Any], Callable[[Raw], Any]]] = {}
         self._number = 0
         self._is_closed = False
         self.on_arrived: Callable[[Arrived], None] = lambda event: None
         self.on_interrupted: Callable[[str], None] = lambda log: None
         self.on_posted: Callable[[Posted], None] = lambda event: None
+
+    async def connect(self, path: Path) -> None:
+        """Raises `OSError` when there is no broker at `path`."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, str(path))
 
     def ask(self, method: str, args: tuple[Any, ...], decode: Callable[[Raw], T]) -> asyncio.Future[T]:
         """The answer, as `decode` makes it. Raises `OSError` when the broker is away or far behind."""
@@ -59,7 +61,7 @@ class BrokerLink(asyncio.Protocol):
         if len(self._pending) >= MAX_PENDING:
             raise ConnectionError(f"the broker owes {MAX_PENDING} answers")
         self._number += 1
-        future: asyncio.Future[T] = self._loop.create_future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending[self._number] = future, decode
         self._outgoing.add(encode(Request(self._number, method, Raw(encode(args)))))
         return future
@@ -115,18 +117,10 @@ class BrokerLink(asyncio.Protocol):
             else:
                 future.set_result(decode(told.result))
 
+    def _wake(self) -> None:
+        asyncio.get_running_loop().call_soon(self._flush)
+
     def _flush(self) -> None:
         data = self._outgoing.take()
         if data and self.transport is not None:
             self.transport.write(data)
-
-
-@asynccontextmanager
-async def open_link(path: Path, lost: Callable[[], None] = lambda: None) -> AsyncIterator[BrokerLink]:
-    """Connects to the broker whose socket is at `path`. Raises `OSError` when there is none."""
-    loop = asyncio.get_running_loop()
-    _, link = await loop.create_unix_connection(lambda: BrokerLink(lost), str(path))
-    try:
-        yield link
-    finally:
-        link.close()

@@ -15,6 +15,7 @@ log = logging.getLogger("hubbub.broker")
 
 _decode_bool = msgspec.msgpack.Decoder(bool).decode
 _decode_none = msgspec.msgpack.Decoder(None).decode
+_decode_names = msgspec.msgpack.Decoder(list[str]).decode
 _decode_joined = msgspec.msgpack.Decoder(Joined | None).decode
 _decode_left = msgspec.msgpack.Decoder(Left).decode
 _decode_departures = msgspec.msgpack.Decoder(list[Left]).decode
@@ -40,6 +41,9 @@ class BrokerPresence:
 
     async def drop(self, node: str) -> Sequence[Left]:
         return await self._link.ask("presence.drop", (node,), _decode_departures)
+
+    async def holders(self) -> Sequence[str]:
+        return await self._link.ask("presence.holders", (), _decode_names)
 
     def close(self) -> None:
         """The other workers go on with it."""
