@@ -71,6 +71,7 @@ OPENERS = {
     "broker": ("hubbub.backends.broker.opening", ""),
     "redis": ("hubbub.backends.redis.opening", "redis"),
     "rediss": ("hubbub.backends.redis.opening", "redis"),
+    "kafka": ("hubbub.backends.kafka.opening", "kafka"),
     "zookeeper": ("hubbub.backends.zookeeper.opening", "zookeeper"),
 }
 """Scheme to the module whose `open_backend` serves it, and the extra with its driver."""

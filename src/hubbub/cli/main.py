@@ -52,7 +52,9 @@ def serve(
     ] = None,
     log: Annotated[
         str | None,
-        typer.Option(help="Where logs are kept: memory, sqlite:///path/to/file or redis://….  [the backend or memory]"),
+        typer.Option(
+            help="Where logs are kept: memory, sqlite:///path/to/file, redis://… or kafka://….  [the backend or memory]"
+        ),
     ] = None,
     sessions: Annotated[
         str | None,

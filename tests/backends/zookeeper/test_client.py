@@ -9,7 +9,7 @@ import pytest
 from hubbub.backends.zookeeper.client import parse, segment
 from hubbub.backends.zookeeper.opening import ZookeeperBackend
 from hubbub.errors import ConfigurationError
-from tests.backends.zookeeper.server import ZookeeperServer
+from tests.servers.zookeeper import ZookeeperServer
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_any_name_is_one_part_of_a_path(name: str) -> None:
 
 @pytest.mark.slow
 async def test_a_server_that_is_down_at_the_start_is_waited_for(own_zookeeper: ZookeeperServer) -> None:
-    own_zookeeper.stop()
+    own_zookeeper.kill()
     backend = ZookeeperBackend(own_zookeeper.url, start_patience=20.0)
     connecting = asyncio.get_running_loop().create_task(backend.connect())
     await asyncio.get_running_loop().run_in_executor(None, own_zookeeper.start)
@@ -56,7 +56,7 @@ async def test_a_server_that_is_down_at_the_start_is_waited_for(own_zookeeper: Z
 
 @pytest.mark.slow
 async def test_a_server_that_never_comes_is_named(own_zookeeper: ZookeeperServer) -> None:
-    own_zookeeper.stop()
+    own_zookeeper.kill()
     backend = ZookeeperBackend(own_zookeeper.url, setting="registry", start_patience=0.5)
     with pytest.raises(ConfigurationError) as raised:
         await backend.connect()

@@ -14,7 +14,7 @@ from hubbub.backends.zookeeper.sessions import ZookeeperSessions
 from hubbub.ports import Registry, Sessions
 from hubbub.testing.registry_contract import RegistryContract
 from hubbub.testing.sessions_contract import SessionsContract
-from tests.backends.zookeeper.server import ZookeeperServer
+from tests.servers.zookeeper import ZookeeperServer
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from kazoo.client import KazooClient
 
 from hubbub.backends.zookeeper.opening import ZookeeperBackend
 from hubbub.ports import NodeRecord
-from tests.backends.zookeeper.server import ZookeeperServer
+from tests.servers.zookeeper import ZookeeperServer
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from hubbub.config import Settings
 from hubbub.errors import TryLater
 from hubbub.ports import SessionRecord
 from hubbub.testing.clock import VirtualClock
-from tests.backends.zookeeper.server import ZookeeperServer
+from tests.servers.zookeeper import ZookeeperServer
 from tests.sockets import ws
 
 pytestmark = pytest.mark.slow
