@@ -160,6 +160,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes a second from one connection, over a longer time."""
     rate_burst: float = 5.0
     """Seconds' worth of both that a connection may send at once."""
+    documents: str = ""
+    """Where documents are kept: by default with the log, where that can keep them; `off` for none."""
+    snapshot_operations: int = 1000
+    """Operations on a document after which a snapshot of it is taken."""
+    snapshot_seconds: float = 60.0
+    """How long after an operation a snapshot is taken at the latest."""
+    document_retention: float = 30 * 24 * 3600.0
+    """How long operations are kept at least, for authors who are away and for the history."""
+    document_limit: int = 10_000_000
+    """Length of a document in UTF-16 units."""
     rooms: tuple[RoomSettings, ...] = ()
     jwt: JwtSettings | None = None
 
@@ -245,6 +255,10 @@ _POSITIVE = (
     "message_rate",
     "byte_rate",
     "rate_burst",
+    "snapshot_operations",
+    "snapshot_seconds",
+    "document_retention",
+    "document_limit",
 )
 
 
@@ -255,12 +269,14 @@ _STORES = {
     "log": ("memory", "sqlite", "redis", "rediss", "kafka"),
     "sessions": ("memory", "redis", "rediss", "zookeeper"),
     "registry": ("redis", "rediss", "zookeeper"),
+    "documents": ("off",),
 }
 """The schemes that each setting takes."""
 
 _EXAMPLES = {
     "memory": "memory",
     "broker": "broker:/path/to/socket (hubbub serve --workers says it)",
+    "off": "off",
     "sqlite": "sqlite:///path/to/file",
     "redis": "redis://host:6379/0",
     "rediss": "rediss://host:6379/0 (TLS)",
@@ -281,8 +297,8 @@ def hide_password(url: str) -> str:
 
 def _check_store(setting: str, url: str, schemes: tuple[str, ...]) -> None:
     scheme, _, rest = url.partition(":")
-    # `memory` is the one that needs no place.
-    if url and (scheme not in schemes or bool(rest.strip("/")) is (scheme == "memory")):
+    needs_place = scheme not in ("memory", "off")
+    if url and (scheme not in schemes or bool(rest.strip("/")) is not needs_place):
         examples = " or ".join(_EXAMPLES[one] for one in schemes)
         raise ConfigurationError(setting, f"{hide_password(url)!r}: say {examples}")
 

@@ -65,6 +65,16 @@ def test_publish_and_subscribe_in_a_shell(server: tuple[str, subprocess.Popen[st
     assert (refused.returncode, refused.stderr.startswith("hubbub: forbidden")) == (1, True)
 
 
+async def test_documents_are_served(server: tuple[str, subprocess.Popen[str]]) -> None:
+    socket = await upgrade(server[0])
+    await socket.hello("ann")
+    joined = await socket.ask({"type": "join", "channel": "doc:a"})
+    assert (joined["type"], joined["payload"]["recovered"]) == ("joined", False)
+    assert (await socket.receive())["payload"]["document"]["content"] == ""
+    socket.close()
+    await socket.writer.wait_closed()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains(server: tuple[str, subprocess.Popen[str]], number: signal.Signals) -> None:
     url, process = server

@@ -16,6 +16,7 @@ import typer
 
 from hubbub.app.application import Hubbub
 from hubbub.cli.demo import register_typing
+from hubbub.cli.documents import serve_documents
 from hubbub.cli.proxies import haproxy, nginx
 from hubbub.client.connecting import connect
 from hubbub.config import load_settings
@@ -78,6 +79,7 @@ def serve(
     gc.set_threshold(10_000, 20, 20)
     hub = Hubbub(settings)
     register_typing(hub)
+    serve_documents(hub)
 
     def started() -> None:
         print(f"Hubbub listens on {hub.url}  (WebSocket at /ws, Ctrl-C drains and stops)", flush=True)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from hubbub.client.acknowledging import Acknowledging
+from hubbub.client.attached import Attached
 from hubbub.client.composing import Composer
 from hubbub.client.deliveries import Deliveries
 from hubbub.client.detours import Detours
@@ -40,6 +41,7 @@ class Parts:
         self._loop = asyncio.get_running_loop()
         wire = Wire(options.catalog)
         self.events = Events()
+        self.attached = Attached()
         self.tokens = Tokens(options.token, wall=options.wall)
         self.composer = Composer(wire, options.rng, options.wall)
         self.session = Session(self.composer, user=options.user, profile=options.profile)
@@ -144,6 +146,7 @@ class Parts:
             tokens=self.tokens,
             events=self.events,
             migrate=self.link.move,
+            attached=self.attached,
         )
         return Recovery(
             session=self.session,

@@ -104,6 +104,27 @@ class Client:
         await subscription.begin()
         return Listener(subscription, callback, on_missed)
 
+    def attach(self, channel: str, receive: Callable[[Message], None]) -> Callable[[], None]:
+        """Everything that comes of a channel goes to `receive`, for channels that are neither joined nor subscribed to.
+
+        So do refusals of what `send` sent for it. Returns how to stop that. `hubbub.collab` has documents by it.
+        Raises `BadMessage` for what is no channel, `ConfigurationError` for one that is attached to already.
+        """
+        return self._parts.attached.add(parse_channel(channel).text, receive)
+
+    def send(self, message: Message) -> bool:
+        """Sends a control message now, under a new id; False where there is no connection, and nothing is kept.
+
+        Raises `BadMessage` (`too_large`) for more than the server takes.
+        """
+        if self._parts.link.state.phase != "connected":
+            return False
+        if message.message_id is UNSET:
+            message.message_id = self._parts.composer.new_id()
+        self._parts.attached.sent(message)
+        self._parts.link.send(message)
+        return True
+
     # --- Rooms -----------------------------------------------------------------------------------------
 
     async def join(self, room: str, *, position: Position | None = None, ack: bool = False) -> AckDetails:

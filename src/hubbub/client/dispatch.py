@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from hubbub.client.answers import error_from
+from hubbub.client.attached import Attached
 from hubbub.client.deliveries import Deliveries
 from hubbub.client.events import Events
 from hubbub.client.memberships import Memberships
@@ -35,12 +36,14 @@ class Dispatch:
         tokens: Tokens,
         events: Events,
         migrate: Callable[[messages.MigrateMessage], None],
+        attached: Attached,
     ) -> None:
         self._publishing = publishing
         self._requests = requests
         self._tokens = tokens
         self._events = events
         self._deliver = deliveries.message
+        self._attached = attached
         self._handlers: dict[type[Message], Callable[[Any], object]] = {
             messages.AckMessage: self._answered,
             messages.PongMessage: self._answered,
@@ -58,6 +61,8 @@ class Dispatch:
     def __call__(self, message: Message) -> None:
         handler = self._handlers.get(type(message))
         try:
+            if self._attached and self._attached.take(message):
+                return
             if handler is not None:
                 handler(message)
             elif isinstance(message, messages.ApplicationMessage):

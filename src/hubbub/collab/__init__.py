@@ -1,7 +1,12 @@
-"""Collaborative documents: a document is a channel, its log has its operations, its revision is an offset."""
+"""Collaborative documents: a document is a channel, its log has its operations, its revision is an offset.
+
+On the server `Documents(app)`; in a program that edits `open_document(client, id)`.
+"""
 
 from hubbub.collab.changes import ChangeSet
+from hubbub.collab.document import Document, Rejected, Status, open_document
 from hubbub.collab.documents import Documents
 from hubbub.collab.options import DocumentOptions
+from hubbub.collab.pointers import Pointer
 
-__all__ = ["ChangeSet", "DocumentOptions", "Documents"]
+__all__ = ["ChangeSet", "Document", "DocumentOptions", "Documents", "Pointer", "Rejected", "Status", "open_document"]

@@ -128,8 +128,11 @@ class Audience:
 
     def repeated(self, submission: Submission, revision: int) -> None:
         """It was had already: it is acknowledged again."""
-        entry = Entry(revision, submission.client_id, submission.seq)
-        submission.peer.send(self._operations([entry]))
+        reader = self.by_peer.get(submission.peer)
+        # Whoever has not been sent so much yet gets it in its turn.
+        if reader is not None and reader.sent >= revision:
+            entry = Entry(revision, submission.client_id, submission.seq)
+            submission.peer.send(self._operations([entry]))
 
     def refused(self, submission: Submission, error: ProtocolError) -> None:
         error.message_id = submission.message_id
@@ -170,6 +173,7 @@ class Audience:
         position = joining.position
         recovered = position is not None and position.epoch == document.epoch and position.offset <= document.durable
         if recovered and position is not None and position.offset < document.window.start:
+            reader.is_fetching = True
             self._start(self._recover(reader, joining, position.offset))
             return
         self._answer(reader, joining, position.offset if recovered and position is not None else None)
@@ -201,6 +205,7 @@ class Audience:
             await self._read(after)
         except HubbubError:
             joining.position = None
+        reader.is_fetching = False
         if self.by_peer.get(reader.peer) is reader:
             if joining.position is not None and not self.document.pending:
                 self._answer(reader, joining, after)

@@ -65,6 +65,9 @@ class TextStore:
         self.length += len(inserted) // 2 - deleted
         if len(chunk) > _LARGEST:
             self._divide(self._at)
+        elif not chunk and len(self._chunks) > 1:
+            del self._chunks[self._at]
+            self._at = self._start = 0
 
     def _find(self, position: int) -> tuple[bytearray, int]:
         """The chunk with the position, the last one that may have it not included, and the byte within it."""
