@@ -16,7 +16,7 @@ from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.backends.sqlite.log import SqliteLog
 from hubbub.config import Settings, hide_password
 
-KINDS = ("log", "sessions", "directory", "presence", "registry", "mailbox")
+KINDS = ("log", "sessions", "directory", "presence", "registry", "mailbox", "snapshots")
 
 
 class Store(str):
@@ -70,7 +70,7 @@ def test_by_default_everything_is_in_memory() -> None:
 
 def test_a_backend_is_everything(opened: list[Everything]) -> None:
     stores = opening(backend="redis://a")
-    assert stores[:6] == tuple(f"{kind} redis://a" for kind in KINDS)
+    assert stores[:7] == tuple(f"{kind} redis://a" for kind in KINDS)
     assert [(one.url, one.setting) for one in opened] == [("redis://a", "backend")]
 
 
@@ -95,7 +95,7 @@ def test_a_log_on_disk_beside_a_backend(opened: list[Everything], tmp_path: Path
     assert isinstance(stores.log, SqliteLog)
     assert stores[1:3] == ("sessions redis://a", "directory redis://a")
     stores = opening(log="redis://b", sessions="memory")
-    assert stores[:6] == ("log redis://b", None, None, None, None, None)
+    assert stores[:7] == ("log redis://b", None, None, None, None, None, "snapshots redis://b")
 
 
 async def test_an_application_connects_and_hangs_up(opened: list[Everything]) -> None:

@@ -30,6 +30,7 @@ class Backend(Protocol):
     presence: Presence | None
     registry: Registry | None
     mailbox: Mailbox | None
+    snapshots: Snapshots | None
 
     async def connect(self) -> None:
         """Raises `ConfigurationError`, with the setting's name, when the server cannot be used."""
@@ -106,7 +107,7 @@ def _open_log(shared: _Shared, settings: Settings, clock: Callable[[], float], w
     backend = shared.get("log" if settings.log else "backend", url)
     if backend is not None:
         assert backend.log is not None
-        return Stores(backend.log)
+        return Stores(backend.log, snapshots=backend.snapshots)
     if url == "memory":
         log = MemoryLog(
             retention=retention_of(settings),

@@ -9,7 +9,7 @@ from hubbub.backends.redis.naming import Names
 from hubbub.backends.redis.registry import RedisRegistry
 from hubbub.backends.redis.sessions import RedisSessions
 from hubbub.delivery.retention import RetentionPolicy
-from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog, Snapshots
 from hubbub.testing.clock import VirtualClock
 from hubbub.testing.directory_contract import DirectoryContract
 from hubbub.testing.log_contract import LogContract
@@ -18,6 +18,7 @@ from hubbub.testing.presence_contract import PresenceContract
 from hubbub.testing.registry_contract import RegistryContract
 from hubbub.testing.sessions_contract import SessionsContract
 from hubbub.testing.shared_log_contract import SharedLogContract
+from hubbub.testing.snapshots_contract import SnapshotsContract
 from tests.backends.redis.conftest import Backends
 
 pytestmark = pytest.mark.slow
@@ -80,6 +81,11 @@ class TestRedisRegistry(OnRedis, RegistryContract):
 
     async def elapse(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+
+class TestRedisSnapshots(OnRedis, SnapshotsContract):
+    async def make_snapshots(self) -> Snapshots:
+        return (await self.backends.make(self.url)).snapshots
 
 
 class TestRedisMailbox(OnRedis, MailboxContract):

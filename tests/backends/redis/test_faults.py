@@ -142,7 +142,7 @@ async def test_a_server_that_may_have_lost_something_is_a_new_epoch_of_what_it_h
 
 async def test_a_replica_that_takes_over_is_a_new_epoch_of_what_it_has(tmp_path: Path, backends: Backends) -> None:
     master, replica = (RedisServer(tmp_path / name, *DURABLE) for name in ("master", "replica"))
-    master.start()
+    master.start("--repl-diskless-sync-delay", "0")
     replica.start("--replicaof", "127.0.0.1", str(master.port))
     try:
         before = await backends.make(master.url)

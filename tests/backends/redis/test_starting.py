@@ -9,9 +9,11 @@ import pytest
 
 import hubbub
 from hubbub.backends.redis.opening import RedisBackend
+from hubbub.collab import Documents
 from hubbub.config import ChannelSettings
 from hubbub.ports import Append
 from tests.backends.redis.conftest import Backends
+from tests.collab.rude import Rude, serving_documents
 from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -132,3 +134,25 @@ async def test_a_hub_on_redis_goes_on_where_another_process_stopped(
             await client.join("room:den")
             later = await client.publish("room:den", "two")
             assert (later.epoch, later.offset) == (position.epoch, position.offset + 1)
+
+
+async def test_documents_are_kept_over_a_restart_of_the_hub(redis_server: RedisServer, backends: Backends) -> None:
+    async def edit(*changes: list[object]) -> str:
+        app = hubbub.Hubbub(anonymous=True, port=0, backend=redis_server.url, cluster=backends.cluster)
+        documents = Documents(app)
+        async with serving_documents(app):
+            ann = await Rude.connect(app, "ann")
+            joined = await ann.join()
+            revision = joined["init"]["document"]["revision"]
+            for number, change in enumerate(changes):
+                ann.edit(change, revision + number, number + 1)
+                await ann.operations()
+            text = await documents.text("d")
+            ann.close()
+        return text
+
+    assert await edit([[0, "Hello"]], [5, [0, "!"]]) == "Hello!"
+    assert await edit([6, [0, "?"]]) == "Hello!?"
+    backend = await backends.make(redis_server.url)
+    assert await backend.snapshots.names() == ["d"]
+    assert redis_server.ask("PTTL", backend.log._names.log("doc:d")[1]) == -1, "documents stay"

@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-_SOURCES = ("log", "sessions", "directory", "presence", "registry")
+_SOURCES = ("log", "sessions", "directory", "presence", "registry", "snapshots")
 
 _HEAD = """#!lua name={name}
 local function register(name, callback, flags)

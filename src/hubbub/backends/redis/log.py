@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from hubbub.backends.redis.answers import answered, reason_of
+from hubbub.backends.redis.answers import answered, nothing, reason_of
 from hubbub.backends.redis.calls import Calls
 from hubbub.backends.redis.client import RedisClient
 from hubbub.backends.redis.live import parse_live
@@ -28,7 +29,7 @@ _WRITERS = 100_000
 
 
 class RedisLog:
-    """Implements `SharedLog`. Answers come later, in order; it raises `ConnectionError` when the server is away.
+    """Implements `SharedLog` and `DocumentLog`. Answers come later, in order; it raises `ConnectionError`, too.
 
     A log keeps what `retention` says, and up to an eighth more. Of each session and log the last `dedup_window` message
     ids are remembered at least, for `dedup_age` seconds after the last. Records age by the server's clock, or in tests
@@ -70,13 +71,16 @@ class RedisLog:
     def read(
         self, log: str, *, after: int = 0, before: int | None = None, limit: int, newest: bool = False
     ) -> Awaitable[Page]:
-        age = int(self._retention.of(log).age * 1000)
+        age = _milliseconds(self._retention.of(log).age)
         until = "" if before is None else before
         args = (*self._opening(), age, after, until, limit, int(newest))
         return answered(self._calls.call("read", self._names.log(log), *args), _page)
 
     def head(self, log: str) -> Awaitable[Position]:
         return answered(self._calls.call("head", self._names.log(log), *self._opening()), _position)
+
+    def trim(self, log: str, upto: int) -> Awaitable[None]:
+        return answered(self._calls.call("log_drop", self._names.log(log), *self._opening(), upto), nothing)
 
     async def follow(self, log: str, sink: Sink) -> Position:
         followed = self._followed.get(log)
@@ -118,7 +122,7 @@ class RedisLog:
             *self._opening(),
             retention.messages,
             retention.size,
-            int(retention.age * 1000),
+            _milliseconds(retention.age),
             *self._dedup,
             self._channel(name),
         ]
@@ -146,6 +150,11 @@ class RedisLog:
         """The time of a test, a name for the epoch that may begin, and whether the server is durable."""
         now = "" if self._clock is None else int(self._clock() * 1000)
         return now, secrets.token_hex(6), int(self._client.durable)
+
+
+def _milliseconds(age: float) -> str | int:
+    """Nothing for what is kept without end."""
+    return "" if age == math.inf else int(age * 1000)
 
 
 class _Followed:

@@ -22,6 +22,11 @@ class Names:
         """The channel of a mailbox topic."""
         return f"{self._cluster}:{{mail:{topic}}}:{database}"
 
+    def snapshots(self, document: str) -> tuple[str, str]:
+        """The hash and the list of a document's snapshots."""
+        base = f"{self._cluster}:{{snapshots:{document}}}"
+        return f"{base}:h", f"{base}:l"
+
     def common(self, what: str) -> str:
         """The prefix of everything that is kept in one place (`sessions`, `presence`, ...)."""
         return f"{self._cluster}:{{{what}}}"

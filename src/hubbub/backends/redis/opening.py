@@ -10,6 +10,7 @@ from hubbub.backends.redis.naming import Names
 from hubbub.backends.redis.presence import RedisPresence
 from hubbub.backends.redis.registry import RedisRegistry
 from hubbub.backends.redis.sessions import RedisSessions
+from hubbub.backends.redis.snapshots import RedisSnapshots
 from hubbub.backends.redis.subscriber import Subscriber
 from hubbub.config import Settings
 from hubbub.delivery.dedup import AGE
@@ -43,6 +44,7 @@ class RedisBackend:
         self.directory = RedisDirectory(self.client, names)
         self.presence = RedisPresence(self.client, names)
         self.registry = RedisRegistry(self.client, names)
+        self.snapshots = RedisSnapshots(self.client, names)
         self.mailbox = RedisMailbox(self.client, names, self.subscriber)
 
     async def connect(self) -> None:

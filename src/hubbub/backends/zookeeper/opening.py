@@ -26,6 +26,7 @@ class ZookeeperBackend:
     directory = None
     presence = None
     mailbox = None
+    snapshots = None
 
     def __init__(
         self,

@@ -20,6 +20,19 @@ local function clock(given)
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Milliseconds to keep; without end where nothing is said.
+local function age_of(given)
+  return given == '' and math.huge or tonumber(given)
+end
+
+local function live(key, ttl)
+  if ttl == math.huge then
+    redis.call('PERSIST', key)
+  else
+    redis.call('PEXPIRE', key, ttl)
+  end
+end
+
 local function base_of(meta)
   return string.sub(meta, 1, -3)
 end
@@ -150,7 +163,7 @@ end
 -- the head that was not as expected.
 local function append(keys, args)
   local now = clock(args[1])
-  local messages, size, age = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
+  local messages, size, age = tonumber(args[4]), tonumber(args[5]), age_of(args[6])
   local log = open(keys, now, args, age)
   local first, stamp = log.head + 1, string.format('-%d', now)
   local was_empty = log.count == 0
@@ -198,9 +211,9 @@ local function append(keys, args)
     cut(keys, log, now, messages, size, age)
   end
   if was_empty or log.refreshed + REFRESH <= now then
-    redis.call('PEXPIRE', keys[1], WRITTEN + age)
-    redis.call('PEXPIRE', keys[2], age + 2 * REFRESH)
-    redis.call('PEXPIRE', marks_of(keys), age + 2 * REFRESH)
+    live(keys[1], WRITTEN + age)
+    live(keys[2], age + 2 * REFRESH)
+    live(marks_of(keys), age + 2 * REFRESH)
     log.refreshed = now
   end
   save(keys, log)
@@ -212,7 +225,7 @@ end
 -- ARGV: as of `open`, then milliseconds to keep, after, before or nothing, limit, whether the newest.
 -- Answers epoch, oldest offset, head, whether complete, then offset and record of each.
 local function read(keys, args)
-  local now, age, limit = clock(args[1]), tonumber(args[4]), tonumber(args[7])
+  local now, age, limit = clock(args[1]), age_of(args[4]), tonumber(args[7])
   local log = open(keys, now, args, age)
   if log.count > 0 and log.oldest <= now - age then
     expire(keys, log, now, age)
@@ -241,6 +254,30 @@ local function read(keys, args)
   return answers
 end
 
+-- ARGV: as of `open`, then the last offset that is to go.
+local function drop(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then
+    return 0
+  end
+  local log = open(keys, 0, args, math.huge)
+  local first, upto = log.head - log.count + 1, math.min(tonumber(args[4]), log.head)
+  while first <= upto do
+    local entries = redis.call('XRANGE', keys[2], '-', string.format('%d', upto), 'COUNT', 64)
+    if #entries == 0 then
+      break
+    end
+    for _, entry in ipairs(entries) do
+      log.before = log.before + #entry[2][2]
+    end
+    first = first + #entries
+    redis.call('XTRIM', keys[2], 'MINID', '=', string.format('%d', first))
+  end
+  local oldest = redis.call('XRANGE', keys[2], '-', '+', 'COUNT', 1)[1]
+  log.oldest = oldest and tonumber(string.match(oldest[1], '-(%d+)')) or log.last
+  save(keys, log)
+  return 0
+end
+
 -- ARGV: as of `open`. Answers epoch and head.
 local function head(keys, args)
   local log = open(keys, 0, args, math.huge)
@@ -263,4 +300,5 @@ end
 register('append', append)
 register('read', read, {'allow-oom'})
 register('head', head, {'allow-oom'})
+register('log_drop', drop, {'allow-oom'})
 register('forget', forget, {'allow-oom'})
