@@ -18,14 +18,17 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     NoPermissionError,
+    RedisClusterException,
     RedisError,
     ResponseError,
+    SlotNotCoveredError,
 )
 from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as Late
 
 from hubbub.backends.redis.library import function, library
 from hubbub.backends.redis.pipe import Line
+from hubbub.backends.redis.takeover import FAILURES
 from hubbub.config import hide_password
 from hubbub.errors import ConfigurationError
 
@@ -93,7 +96,7 @@ class RedisClient:
                 if not warned:
                     warned = True
                     log.warning("%s: %s: %s; trying for %g s", self.setting, self.shown, error, self._patience)
-            except (RedisError, ValueError) as error:
+            except (RedisError, RedisClusterException, ValueError) as error:
                 raise self._wrong(f"cannot be used: {error}") from None
             await asyncio.sleep(_PAUSE)
 
@@ -155,10 +158,10 @@ class RedisClient:
                 await redis.nodes_manager.initialize()
             else:
                 await redis.connection_pool.disconnect(inuse_connections=False)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise ConnectionError(str(error)) from None
         # While one of several is away it is what it was.
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(*FAILURES):
             self.durable = await _is_durable(redis)
 
     async def _execute(self, calls: Sequence[Call]) -> list[Any]:
@@ -199,7 +202,7 @@ class RedisClient:
             return await redis.execute_command(*command)
         except ResponseError as error:
             return error
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise ConnectionError(f"Redis is away: {error}") from None
 
     def _line(self, name: str, place: ClusterNode | ConnectionPool) -> Line:
@@ -229,7 +232,7 @@ class RedisClient:
         async with self._loading:
             try:
                 await _load(self._connected())
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 raise ConnectionError(f"Redis is away: {error}") from None
 
     def _connected(self) -> Redis | RedisCluster:
@@ -277,9 +280,12 @@ def _warn(facts: dict[str, Any], durable: bool, shown: str) -> None:
 
 
 def _node_of(redis: RedisCluster, key: str) -> ClusterNode:
-    node = redis.get_node_from_key(key)
+    try:
+        node = redis.get_node_from_key(key)
+    except SlotNotCoveredError:
+        node = None
     if node is None:
-        raise ConnectionError("no server of the cluster has this slot")
+        raise ConnectionError("Redis is away: no server of the cluster has this slot")
     return node
 
 

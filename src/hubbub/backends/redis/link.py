@@ -8,10 +8,9 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 
-from redis.exceptions import RedisError
-
 from hubbub.backends.redis.client import RedisClient
 from hubbub.backends.redis.socket import Listener, SubscribedSocket
+from hubbub.backends.redis.takeover import FAILURES
 from hubbub.delivery.backoff import Backoff
 
 log = logging.getLogger("hubbub.redis")
@@ -120,7 +119,7 @@ class Link:
             self._asked = dict.fromkeys(self._channels, 1)
             socket.send(*((b"SSUBSCRIBE", channel) for channel in self._channels))
             await self._watch(socket)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             return str(error) or type(error).__name__
         finally:
             self._socket = None
@@ -146,6 +145,9 @@ class Link:
             self._move(list(self._channels))
         except ConnectionError as error:
             log.debug("%s cannot say who has which slot: %s", self._client.shown, error)
+        except Exception:
+            # Whatever it was: who is subscribed is owed another try.
+            log.exception("%s was not looked at", self._client.shown)
 
     def _confirm(self, channel: bytes) -> None:
         if self._is_settled(channel):

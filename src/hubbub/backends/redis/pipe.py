@@ -9,9 +9,9 @@ from typing import Any
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
-from hubbub.backends.redis.takeover import pack, take_over
+from hubbub.backends.redis.takeover import FAILURES, pack, take_over
 
 _MORE = object()
 
@@ -59,7 +59,7 @@ class Line:
             try:
                 async with asyncio.timeout(self._timeout):
                     await pipe.open(self._make())
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 raise ConnectionError(f"Redis is away: {str(error) or 'it does not answer'}") from None
             self._pipe = pipe
             return pipe
@@ -77,7 +77,7 @@ class Pipe(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     async def open(self, connection: AbstractConnection) -> None:
-        """Connects. Raises `RedisError` and `OSError`."""
+        """Connects. Raises `FAILURES`."""
         self._writer = await take_over(connection, self)
 
     async def execute(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

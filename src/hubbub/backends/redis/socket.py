@@ -53,7 +53,7 @@ class SubscribedSocket(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
 
     async def open(self, connection: AbstractConnection) -> None:
-        """Takes over a connection once it is connected and authenticated. Raises `RedisError` and `OSError`."""
+        """Takes over a connection once it is connected and authenticated. Raises `FAILURES`."""
         self._writer = await take_over(connection, self)
         self._transport = self._writer.transport
 
