@@ -27,6 +27,7 @@ class KafkaBackend:
     presence = None
     registry = None
     mailbox = None
+    snapshots = None
 
     def __init__(
         self,
