@@ -77,6 +77,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: int = 8000
+    workers: int = 1
+    """Processes on the port, for `hubbub serve`: one for a core."""
     reuse_port: bool = False
     """Whether other processes may listen on the same port; the system spreads connections among them."""
     node: str = ""
@@ -229,6 +231,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _POSITIVE = (
+    "workers",
     "max_message",
     "hello_timeout",
     "ping_interval",

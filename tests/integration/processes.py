@@ -49,11 +49,13 @@ def wait_for_port(port: int, process: subprocess.Popen[str]) -> None:
 
 
 class Node:
-    """A `hubbub serve` process."""
+    """A `hubbub serve` process; `folder` is for what it keeps while it runs."""
 
-    def __init__(self, name: str, *words: str, **settings: str) -> None:
+    def __init__(self, name: str, *words: str, folder: Path | None = None, **settings: str) -> None:
         self.name = name
         environment = {f"HUBBUB_{key.upper()}": value for key, value in settings.items()}
+        if folder is not None:
+            environment["TMPDIR"] = str(folder)
         self.process = subprocess.Popen(
             [*HUBBUB, "serve", "--anonymous", "--port", "0", *words],
             stdout=subprocess.PIPE,

@@ -18,8 +18,9 @@ from hubbub.app.application import Hubbub
 from hubbub.cli.demo import register_typing
 from hubbub.cli.documents import serve_documents
 from hubbub.cli.proxies import haproxy, nginx
+from hubbub.cli.workers import Workers
 from hubbub.client.connecting import connect
-from hubbub.config import load_settings
+from hubbub.config import Settings, load_settings
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.protocol.asyncapi import asyncapi
 from hubbub.protocol.catalog import Catalog
@@ -63,6 +64,9 @@ def serve(
             help="Where sessions are kept: memory, redis://… or zookeeper://….  [with the backend, else the log]"
         ),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on the port, joined by this one; one for a core.  [1]")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     verbose: Annotated[bool, typer.Option(help="Log at debug level.")] = False,
 ) -> None:
@@ -72,11 +76,21 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     settings = load_settings(
-        config, host=host, port=port, anonymous=anonymous, backend=backend, log=log, sessions=sessions
+        config,
+        host=host,
+        port=port,
+        anonymous=anonymous,
+        backend=backend,
+        log=log,
+        sessions=sessions,
+        workers=workers,
     )
     raise_descriptor_limit()
     # Most of what a message makes is gone with it: look for cycles less often than every 700 objects.
     gc.set_threshold(10_000, 20, 20)
+    if settings.workers > 1:
+        asyncio.run(_serve_with_workers(settings, verbose))
+        return
     hub = Hubbub(settings)
     register_typing(hub)
     serve_documents(hub)
@@ -166,6 +180,16 @@ def schema(
         print(typescript(Catalog()), end="")
     else:
         raise ConfigurationError("schema", "say json, protobuf, asyncapi or typescript")
+
+
+async def _serve_with_workers(settings: Settings, verbose: bool) -> None:
+    def started(url: str) -> None:
+        print(
+            f"Hubbub listens on {url}  ({settings.workers} workers, WebSocket at /ws, Ctrl-C drains and stops)",
+            flush=True,
+        )
+
+    await Workers(settings, settings.workers, verbose=verbose).run(started)
 
 
 app.command()(nginx)

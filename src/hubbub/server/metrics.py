@@ -9,7 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from hubbub.hub.hub import Hub
+from hubbub.node.members import Members
+from hubbub.node.node import Node
 from hubbub.server.admission import Admission
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -18,27 +19,30 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     """The text that `/metrics` answers. `registry` takes further collectors: what they yield stands there, too."""
 
-    def __init__(self, hub: Hub, admission: Callable[[], Admission | None]) -> None:
+    def __init__(self, node: Node, admission: Callable[[], Admission | None]) -> None:
         # One of its own: several nodes may run in one process.
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(HubCollector(hub, admission))
+        self.registry.register(NodeCollector(node, admission))
         ProcessCollector(registry=self.registry)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
 
 
-class HubCollector(Collector):
-    """The hub's statistics and those of the door before it."""
+class NodeCollector(Collector):
+    """The hub's statistics, those of the door before it, and what is known of other nodes."""
 
-    def __init__(self, hub: Hub, admission: Callable[[], Admission | None]) -> None:
-        self._hub = hub
+    def __init__(self, node: Node, admission: Callable[[], Admission | None]) -> None:
+        self._node = node
+        self._hub = node.hub
         self._admission = admission
 
     def collect(self) -> Iterator[Metric]:
         yield from self._connections()
         yield from self._messages()
         yield from self._sessions()
+        if self._node.cluster is not None:
+            yield from self._nodes(self._node.cluster.members)
 
     def _connections(self) -> Iterator[Metric]:
         hub, admission = self._hub, self._admission()
@@ -71,6 +75,15 @@ class HubCollector(Collector):
         yield _gauge("hubbub_readers_lagging", "Readers that are read for from the log.", lagging)
         yield _gauge("hubbub_sessions_resting", "Sessions without a connection.", hub.sessions.resting)
         yield _counter("hubbub_sessions_restored", "Sessions that came back.", hub.counts.restores)
+
+    def _nodes(self, members: Members) -> Iterator[Metric]:
+        traffic = self._hub.watch.traffic
+        yield _gauge("hubbub_nodes", "Nodes of the cluster, this one included.", 1 + len(members.others()))
+        yield _gauge("hubbub_registry_away", "1 while the registry of nodes cannot be had.", members.is_away)
+        yield _counter("hubbub_nodes_messages_sent", "Records and messages for other nodes.", traffic.messages_out)
+        yield _counter("hubbub_nodes_messages_received", "Records and messages of others.", traffic.messages_in)
+        yield _counter("hubbub_nodes_sent_bytes", "Their bytes.", traffic.bytes_out)
+        yield _counter("hubbub_nodes_received_bytes", "Their bytes.", traffic.bytes_in)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

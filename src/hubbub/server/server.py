@@ -56,7 +56,7 @@ class Server:
         self._proxies = TrustedProxies(self.settings.trusted_proxies)
         self.admission: Admission | None = None
         """Who may connect over the port; None while there is none."""
-        self.metrics = Metrics(self.hub, lambda: self.admission)
+        self.metrics = Metrics(node, lambda: self.admission)
         self.guide = Guide(self.settings.node_name, lambda: self.url)
 
     async def start(self, gate: Gate, *, listen: bool = True) -> None:
@@ -73,6 +73,9 @@ class Server:
                 raise
             log.info("listening on %s", self.url)
         if self.node.cluster is not None:
+            members = self.node.cluster.members
+            members.capacity = 0 if self.admission is None else self.admission.limit
+            self.guide.choose = members.least_loaded
             await self.node.cluster.advertise(self.settings.advertise or (self._own_url() if listen else ""))
 
     def attach(self, transport: Transport, *, codec: str = "json", token: str | None = None) -> Conversation:
@@ -110,6 +113,9 @@ class Server:
 
     def _own_url(self) -> str:
         """Where clients reach this node, empty where nobody can know that: it listens on every address."""
+        if self.settings.reuse_port:
+            # Whoever connects there may come to another process.
+            return ""
         if self.settings.host in ("", "0.0.0.0", "::"):  # noqa: S104
             log.warning("other nodes cannot send clients here: set `advertise` to this node's ws:// URL")
             return ""

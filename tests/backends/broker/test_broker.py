@@ -207,19 +207,6 @@ async def test_presence_and_nodes_are_common() -> None:
         assert [node.load for node in await other.nodes()] == [3]
 
 
-async def test_a_worker_that_dies_is_no_node_any_more() -> None:
-    async with serving() as broker:
-        dying, other = await broker.link(), BrokerRegistry(await broker.link())
-        await BrokerRegistry(dying).announce(NodeRecord("n1", "run1"), 60)
-        await other.announce(NodeRecord("n2", "run1"), 60)
-        dying.close()
-        async with asyncio.timeout(5):
-            while [node.name for node in await other.nodes()] != ["n2"]:
-                await asyncio.sleep(0.002)
-        # Its successor has the name at once.
-        assert await other.announce(NodeRecord("n1", "run2"), 60)
-
-
 async def test_only_its_owner_can_open_the_socket() -> None:
     async with serving() as broker:
         assert stat.S_IMODE(broker.path.stat().st_mode) == 0o600

@@ -66,8 +66,7 @@ class Broker:
 
     def gone(self, worker: Worker) -> None:
         self._workers.discard(worker)
-        for work in self._desk.left(worker):
-            self.start_task(_quietly(work))
+        self._desk.left(worker)
 
     def start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -92,7 +91,6 @@ class Worker(asyncio.Protocol):
         """It does not read what it is sent."""
         self._missed: dict[str, None] = {}
         """Logs whose news it was not told."""
-        self.announced: set[tuple[str, str]] = set()
 
     def event(self, log: str, body: bytes) -> None:
         if self._is_behind:
@@ -185,10 +183,3 @@ class Worker(asyncio.Protocol):
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
-
-
-async def _quietly(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except Exception:
-        log.exception("a worker that is gone was not withdrawn")

@@ -40,9 +40,6 @@ class Stores(NamedTuple):
 class Client(Protocol):
     """A worker, as far as its requests are about itself."""
 
-    announced: set[tuple[str, str]]
-    """Name and run of the nodes that it announced."""
-
     def event(self, log: str, body: bytes) -> None:
         """Tells of new records of a log; they may be left out, which is then told."""
         ...
@@ -76,13 +73,11 @@ class Desk:
         decode, handler = self._calls[method]
         return handler(client, *decode(args))
 
-    def left(self, client: Client) -> Sequence[Awaitable[None]]:
-        """The worker is gone: it follows nothing, and is no node any more. What is returned is to be awaited."""
+    def left(self, client: Client) -> None:
+        """The worker is gone: it follows nothing any more. As a node it is forgotten when it is not renewed."""
         for table in (self._followers, self._topics):
             for name in [name for name, clients in table.items() if client in clients]:
                 self._drop(table, name, client)
-        withdrawn = [self._registry.withdraw(name, run) for name, run in client.announced]
-        return [work for work in withdrawn if work is not None]
 
     # --- The methods -----------------------------------------------------------------------------------
 
@@ -120,16 +115,12 @@ class Desk:
         def join(client: Client, space: str, user: str, session: str, node: str, limit: int | None) -> Any:
             return presence.join(space, user, session, node, limit=limit)
 
-        def announce(client: Client, record: NodeRecord, ttl: float) -> Any:
-            client.announced.add((record.name, record.run))
-            return registry.announce(record, ttl)
-
         self._add("presence.join", tuple[str, str, str, str, int | None], join)
         self._add("presence.leave", tuple[str, str, str, str], lambda client, *args: presence.leave(*args))
         self._add("presence.members", tuple[str, int], lambda client, *args: presence.members(*args))
         self._add("presence.drop", tuple[str], lambda client, node: presence.drop(node))
         self._add("presence.holders", tuple[()], lambda client: presence.holders())
-        self._add("registry.announce", tuple[NodeRecord, float], announce)
+        self._add("registry.announce", tuple[NodeRecord, float], lambda client, *args: registry.announce(*args))
         self._add("registry.withdraw", tuple[str, str], lambda client, name, run: registry.withdraw(name, run))
         self._add("registry.nodes", tuple[()], lambda client: registry.nodes())
         self._add("registry.lease", tuple[str, str, float], lambda client, *args: registry.lease(*args))

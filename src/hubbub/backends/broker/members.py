@@ -50,7 +50,7 @@ class BrokerPresence:
 
 
 class BrokerRegistry:
-    """Implements `Registry`. A worker whose connection ends is withdrawn at once."""
+    """Implements `Registry`."""
 
     def __init__(self, link: BrokerLink) -> None:
         self._link = link
