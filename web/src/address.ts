@@ -1,6 +1,6 @@
 /** The hub that served this page. */
-export function hubUrl(page: string): string {
-  const url = new URL("ws", page);
+export function hubUrl(root: string): string {
+  const url = new URL("ws", root);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.hash = "";
   url.search = "";

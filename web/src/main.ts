@@ -5,6 +5,7 @@ import "./styles/log.css";
 import { hashOfRoom, hubUrl, roomInHash } from "./address";
 import { identity, suggestedName } from "./identity";
 import { Chat } from "./model/chat";
+import { siteRoot } from "./site";
 import { applyTheme } from "./theme";
 import { PageView } from "./views/page";
 import { welcomeView } from "./views/welcome";
@@ -38,7 +39,7 @@ function talk(me: string, rooms: readonly string[], first: string): void {
     asked = true;
     queueMicrotask(render);
   };
-  const chat = new Chat(hubUrl(document.baseURI), me, changed);
+  const chat = new Chat(hubUrl(siteRoot("")), me, changed);
 
   const enter = (name: string): void => {
     chat.enter(name);

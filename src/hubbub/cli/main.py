@@ -15,7 +15,7 @@ import msgspec
 import typer
 
 from hubbub.app.application import Hubbub
-from hubbub.cli.demo import register_typing
+from hubbub.cli.demo import register_demo
 from hubbub.cli.documents import serve_documents
 from hubbub.cli.proxies import haproxy, nginx
 from hubbub.cli.workers import Workers
@@ -92,7 +92,7 @@ def serve(
         asyncio.run(_serve_with_workers(settings, verbose))
         return
     hub = Hubbub(settings)
-    register_typing(hub)
+    register_demo(hub)
     serve_documents(hub)
 
     def started() -> None:

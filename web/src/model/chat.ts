@@ -2,11 +2,14 @@ import { Client, HubbubError, NotConnected, OutcomeUnknown, newMessageId } from 
 import type { ConnectionState, Message, SystemNotice } from "hubbub";
 import { sessionInTab } from "hubbub/browser";
 import { explain } from "./explanations";
+import { Plug } from "./plug";
 import { Room } from "./room";
+import { MOST_ENTRIES } from "./timeline";
 import type { Body, Post } from "./timeline";
 
 const PAGE = 50;
 const PARTING_MS = 1_000;
+const MEASURE_MS = 10_000;
 
 /** Everything the page shows, and everything a user can do. `changed` asks for a new look at all of it. */
 export class Chat {
@@ -14,8 +17,14 @@ export class Chat {
   active: Room | undefined;
   /** Whether the user has the page before the eyes: what comes meanwhile is unread. */
   watched = true;
+  /** Whether the connection is being moved to another node. */
+  moving = false;
+  roundTripMs: number | undefined;
   readonly #client: Client;
-  #typingKnown = true;
+  readonly #plug = new Plug();
+  /** Whether the hub knows what only these pages say: that somebody types, and has read. */
+  #signalsKnown = true;
+  #moved: string | undefined;
 
   constructor(
     hub: string,
@@ -24,12 +33,28 @@ export class Chat {
   ) {
     // After a reload the server goes on from what it has sent. The page reads the history too, and a timeline takes
     // each message once.
-    this.#client = new Client(hub, { user: me, sessionStore: sessionInTab() });
+    this.#client = new Client(hub, { user: me, sessionStore: sessionInTab(), webSocket: this.#plug.open });
     this.#listen();
+    setInterval(() => void this.#measure(), MEASURE_MS);
   }
 
   get connection(): ConnectionState {
     return this.#client.state;
+  }
+
+  /** The connection was pulled out by the user. */
+  get isCut(): boolean {
+    return this.#plug.pulled;
+  }
+
+  /** The node that the connection is at: its name where it said so, else its address. */
+  get place(): string | undefined {
+    return this.#moved ?? this.#client.node;
+  }
+
+  /** How many messages wait to be sent. */
+  get waiting(): number {
+    return [...this.rooms.values()].reduce((sum, { timeline }) => sum + timeline.waiting, 0);
   }
 
   connect(): void {
@@ -41,10 +66,39 @@ export class Chat {
     this.#client.wake();
   }
 
+  cut(): void {
+    this.#plug.pull();
+    this.changed();
+  }
+
+  mend(): void {
+    this.#plug.putBack();
+    this.#client.wake();
+    this.changed();
+  }
+
+  /** Asks the hub to move the connection to another node. `migrated` tells what came of it. */
+  async move(): Promise<void> {
+    this.moving = true;
+    this.changed();
+    try {
+      await this.#client.publish(`user:${this.me}`, { type: "move", payload: {} });
+    } catch (error) {
+      this.moving = false;
+      const alone = error instanceof HubbubError && error.code === "unknown_type";
+      const words = alone ? "There is no other node to move to: this hub runs alone." : explain(error);
+      this.active?.timeline.note(words, alone ? "info" : "warning", Date.now());
+      this.changed();
+    }
+  }
+
   open(name: string): void {
     let room = this.rooms.get(name);
     if (room === undefined) {
-      room = new Room(name, this.me, this.changed);
+      room = new Room(name, this.me, {
+        changed: this.changed,
+        seen: ({ channel }, offset) => this.#signal(channel, "seen", { offset }),
+      });
       this.rooms.set(name, room);
     }
     if (room.status !== "inside") void this.#join(room);
@@ -59,7 +113,7 @@ export class Chat {
 
   /** What the active room shows was seen. */
   read(): void {
-    if (this.active !== undefined) this.active.unread = 0;
+    if (this.watched) this.active?.read();
     this.changed();
   }
 
@@ -89,8 +143,7 @@ export class Chat {
   }
 
   signalTyping(room: Room, typing: boolean): void {
-    if (!this.#typingKnown || room.status !== "inside") return;
-    this.#client.signal(room.channel, { type: "typing", payload: { typing } });
+    if (room.status === "inside") this.#signal(room.channel, "typing", { typing });
   }
 
   mute(room: Room, user: string): Promise<void> {
@@ -115,14 +168,15 @@ export class Chat {
 
   async loadEarlier(room: Room): Promise<void> {
     const before = room.timeline.firstOffset;
-    if (room.earlier === "loading") return;
+    if (room.earlier === "loading" || this.connection.phase === "closed") return;
     room.earlier = "loading";
     this.changed();
     try {
       const range = before === undefined ? { limit: PAGE } : { before, limit: PAGE };
       const { messages } = await this.#client.history(room.channel, range);
       for (const message of messages) if (message.type !== "command") room.timeline.deliver(message);
-      room.earlier = messages.length < PAGE ? "none" : "some";
+      const full = room.timeline.entries.length >= MOST_ENTRIES - PAGE;
+      room.earlier = messages.length < PAGE || full ? "none" : "some";
     } catch (error) {
       room.earlier = "some";
       room.timeline.note(`Earlier messages could not be read: ${explain(error)}`, "warning", Date.now());
@@ -171,7 +225,7 @@ export class Chat {
   #listen(): void {
     const client = this.#client;
     client.on("state", ({ phase }) => {
-      if (phase === "open") this.#joinWaiting();
+      if (phase === "open") this.#opened();
       else for (const room of this.rooms.values()) room.typists.clear();
       this.changed();
     });
@@ -191,11 +245,35 @@ export class Chat {
       }),
     );
     client.on("gap", ({ log }) => this.#with(log, (room) => this.#missing(room)));
+    client.on("migrated", ({ url, moved }) => {
+      this.moving = false;
+      if (moved) this.#moved = new URL(url).host;
+      const words = moved
+        ? `Your connection moved to ${new URL(url).host}. Nothing was lost.`
+        : "The other node could not be had: your connection stays where it is.";
+      this.active?.timeline.note(words, "info", Date.now());
+      this.changed();
+    });
     client.on("error", (error) => this.#refused(error));
   }
 
-  #joinWaiting(): void {
-    for (const room of this.rooms.values()) if (room.status === "joining") void this.#join(room);
+  #opened(): void {
+    for (const room of this.rooms.values()) {
+      if (room.status === "joining") void this.#join(room);
+      // Whoever was cut off has missed what the others saw meanwhile, and they what this user saw.
+      else room.sights.repeat();
+    }
+    void this.#measure();
+  }
+
+  async #measure(): Promise<void> {
+    if (this.connection.phase !== "open" || !this.watched) return;
+    this.roundTripMs = await this.#client.ping().catch(() => undefined);
+    this.changed();
+  }
+
+  #signal(channel: string, type: string, payload: object): void {
+    if (this.#signalsKnown) this.#client.signal(channel, { type, payload });
   }
 
   #with(channel: string, act: (room: Room) => void): void {
@@ -208,7 +286,9 @@ export class Chat {
   #take(message: Message): void {
     if (message.channel.startsWith("room:")) {
       this.#with(message.channel, (room) => {
-        if (room.take(message) && (room !== this.active || !this.watched)) room.unread += 1;
+        const news = room.take(message);
+        if (room === this.active && this.watched) room.read();
+        else if (news) room.unread += 1;
       });
     } else if (message.type === "text") {
       const content = `${message.sender}: ${String(message.payload["content"] ?? "")}`;
@@ -218,6 +298,8 @@ export class Chat {
   }
 
   #note(notice: SystemNotice): void {
+    // What comes of a wish to be moved is said to the connection, of no room.
+    if (notice.channel === undefined) this.moving = false;
     const room = this.rooms.get(notice.channel?.replace(/^room:/, "") ?? "") ?? this.active;
     room?.note(notice);
     this.changed();
@@ -230,8 +312,8 @@ export class Chat {
   }
 
   #refused(error: HubbubError): void {
-    // Only signals go unanswered, so that an unknown type means a hub without `typing`.
-    if (error.code === "unknown_type") this.#typingKnown = false;
+    // Only signals go unanswered, so that an unknown type means a hub without them.
+    if (error.code === "unknown_type") this.#signalsKnown = false;
   }
 }
 

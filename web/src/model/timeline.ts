@@ -40,7 +40,8 @@ interface Place {
   readonly offset: number;
 }
 
-const MOST_ENTRIES = 600;
+/** Beyond this the oldest are let go, and no earlier ones are read. */
+export const MOST_ENTRIES = 2_000;
 
 /** What a room shows, in the log's order: each message once, own ones from the moment they are written. */
 export class Timeline {
@@ -64,6 +65,27 @@ export class Timeline {
       }
     }
     return undefined;
+  }
+
+  /** The last offset known of the log as it is now. */
+  get lastOffset(): number | undefined {
+    for (let at = this.entries.length - 1; at >= 0; at -= 1) {
+      const entry = this.entries[at];
+      if (entry?.kind === "post" && entry.place !== undefined) {
+        return entry.place.life === this.#life ? entry.place.offset : undefined;
+      }
+    }
+    return undefined;
+  }
+
+  /** Where a post stands in the log as it is now. */
+  offsetOf({ place }: Post): number | undefined {
+    return place?.life === this.#life ? place.offset : undefined;
+  }
+
+  /** How many own messages are not in the log yet. */
+  get waiting(): number {
+    return this.entries.filter((entry) => entry.kind === "post" && entry.state === "sending").length;
   }
 
   /** Takes a message from the log; false when it was shown already and nobody needs to be told. */

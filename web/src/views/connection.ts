@@ -28,7 +28,7 @@ export class ConnectionView implements View {
       this.#word,
     );
     this.#again = textButton("Try now", { class: "button button-small" }, () =>
-      chat.connection.phase === "closed" ? reconnect() : chat.wake(),
+      chat.connection.phase === "closed" ? reconnect() : chat.isCut ? chat.mend() : chat.wake(),
     );
     this.banner = h("div", { class: "banner", "data-testid": "banner" }, this.#text, this.#again);
   }
@@ -39,8 +39,8 @@ export class ConnectionView implements View {
     set(this.element, { "data-phase": phase });
     setText(this.#word, { idle: "Connecting", connecting: "Connecting", open: "Connected", waiting: "Reconnecting", asleep: "Asleep", closed: "Disconnected" }[phase]);
     this.banner.hidden = phase === "open" || phase === "asleep" || (phase === "connecting" && connection.attempt === 1);
-    this.#again.hidden = phase === "connecting";
-    setText(this.#again, isReplaced(connection) ? "Use it here, too" : "Try now");
+    this.#again.hidden = phase === "connecting" && !this.chat.isCut;
+    setText(this.#again, isReplaced(connection) ? "Use it here, too" : this.chat.isCut ? "Plug it back in" : "Try now");
     setText(this.#text, this.#sentence());
   }
 
@@ -53,7 +53,9 @@ export class ConnectionView implements View {
         return "";
       case "connecting":
       case "waiting":
-        return "The connection was lost. Your messages wait until it is back.";
+        return this.chat.isCut
+          ? "You cut the connection. What you write waits until you plug it back in."
+          : "The connection was lost. Your messages wait until it is back.";
       case "closed":
         if (isReplaced(connection)) return "This conversation goes on in another tab.";
         return capitalised(connection.error?.message ?? "the connection was closed");

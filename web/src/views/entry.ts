@@ -1,5 +1,5 @@
 import { h, set, setText } from "../dom";
-import { clockText, momentText } from "../format";
+import { clockText, listText, momentText } from "../format";
 import { icon } from "../icons";
 import type { Notice, Post } from "../model/timeline";
 import { bodyElement } from "./body";
@@ -64,13 +64,13 @@ export class PostItem {
     );
   }
 
-  /** `continued`: it follows another one of the same person closely. */
-  render(continued: boolean): void {
+  /** `continued`: it follows another one of the same person closely. `seen`: who has read it. */
+  render(continued: boolean, seen: readonly string[]): void {
     const { post } = this;
     set(this.element, { "data-state": post.state, "data-continued": continued });
     // Who and when is said once to the eye, and every time to the ear.
     set(this.#head, { class: continued ? "visually-hidden" : "post-head" });
-    const shown = `${post.state} ${post.at} ${post.problem ?? ""}`;
+    const shown = `${post.state} ${post.at} ${post.problem ?? ""} ${seen.join("\n")}`;
     if (shown === this.#shown) return;
     this.#shown = shown;
     set(this.#time, { datetime: new Date(post.at).toISOString() });
@@ -78,13 +78,14 @@ export class PostItem {
     setText(this.#time, clockText(post.at));
     this.#trouble.hidden = post.problem === undefined;
     setText(this.#problem, post.problem ?? "");
-    if (post.own) this.#renderState();
+    if (post.own) this.#renderState(seen);
   }
 
-  #renderState(): void {
-    const { picture, words } = STATES[this.post.state];
+  #renderState(seen: readonly string[]): void {
+    const isSeen = this.post.state === "sent" && seen.length > 0;
+    const { picture, words } = isSeen ? { picture: "checks" as const, words: `Seen by ${listText(seen)}` } : STATES[this.post.state];
     this.#state.replaceChildren(icon(picture), h("span", { class: "visually-hidden" }, words));
-    set(this.#state, { title: words });
+    set(this.#state, { title: words, "data-seen": isSeen });
   }
 }
 

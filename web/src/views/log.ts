@@ -3,13 +3,15 @@ import { dayText, listText, sameDay } from "../format";
 import { icon } from "../icons";
 import type { Chat } from "../model/chat";
 import type { Room } from "../model/room";
-import type { Entry } from "../model/timeline";
+import type { Entry, Post } from "../model/timeline";
 import { textButton } from "./controls";
 import { PostItem, noticeElement } from "./entry";
 import type { View } from "./view";
 
 const CLOSE_MS = 5 * 60_000;
 const NEAR_PX = 80;
+/** So near the top the earlier messages are read before one comes to it. */
+const EARLY_PX = 400;
 
 /** What was said in the room, newest last. It follows the newest unless one has scrolled up to read. */
 export class LogView implements View {
@@ -33,7 +35,7 @@ export class LogView implements View {
     this.#scroller = h("div", { class: "log-scroller", tabindex: 0, "aria-label": "Messages", role: "region" }, inner);
     this.#newest = textButton("Newest", { class: "button newest", "data-testid": "newest" }, () => this.#toNewest());
     this.#newest.prepend(icon("down"));
-    this.#scroller.addEventListener("scroll", () => this.#showNewest(), { passive: true });
+    this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     // Pictures and the keyboard of a phone change heights without a message coming.
     const resized = new ResizeObserver(() => {
       if (this.#following) this.#toNewest();
@@ -97,8 +99,13 @@ export class LogView implements View {
     }
     const continued =
       before?.kind === "post" && before.sender === entry.sender && entry.at - before.at < CLOSE_MS && sameDay(before.at, entry.at);
-    item.render(continued);
+    item.render(continued, this.#seen(entry));
     return item.element;
+  }
+
+  #seen(post: Post): string[] {
+    const offset = post.own ? this.#room?.timeline.offsetOf(post) : undefined;
+    return offset === undefined ? [] : (this.#room?.sights.of(offset, post.sender) ?? []);
   }
 
   #day(at: number): Element {
@@ -132,6 +139,11 @@ export class LogView implements View {
       this.#scroller.scrollTop += this.#scroller.scrollHeight - scrollHeight;
     });
     this.#following = false;
+  }
+
+  #scrolled(): void {
+    this.#showNewest();
+    if (this.#room?.earlier === "some" && this.#scroller.scrollTop < EARLY_PX && !this.#following) this.#loadEarlier();
   }
 
   #toNewest(): void {

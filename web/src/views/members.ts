@@ -16,6 +16,7 @@ export class MembersView implements View {
 
   constructor(
     private readonly chat: Chat,
+    trial: HTMLElement,
     close: HTMLElement,
   ) {
     this.element = h(
@@ -24,6 +25,7 @@ export class MembersView implements View {
       h("div", { class: "side-head" }, this.#title, this.#count, close),
       this.#list,
       this.#more,
+      trial,
     );
   }
 

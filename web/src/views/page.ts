@@ -12,6 +12,7 @@ import { HeaderView } from "./header";
 import { LogView } from "./log";
 import { MembersView } from "./members";
 import { RoomsView } from "./rooms";
+import { TrialView } from "./trial";
 import type { View } from "./view";
 
 export interface PageOptions {
@@ -50,8 +51,10 @@ export class PageView implements View {
       onLeave,
       onSignOut,
     });
+    const trial = new TrialView(chat);
     const members = new MembersView(
       chat,
+      trial.element,
       iconButton({
         picture: "close",
         label: "Close members",
@@ -78,7 +81,7 @@ export class PageView implements View {
     const scrim = h("div", { class: "scrim" });
     this.element = h("div", { class: "page" }, rooms.element, main, members.element, scrim, attachment.element);
     this.#drawers = new Drawers(this.element, main, scrim, { rooms: rooms.element, members: members.element });
-    this.#views = [connection, rooms, header, log, this.#composer, members];
+    this.#views = [connection, rooms, header, log, this.#composer, members, trial];
   }
 
   focus(): void {

@@ -3,6 +3,7 @@ import { arrange, h, set, setText } from "../dom";
 import type { Chat } from "../model/chat";
 import type { Room } from "../model/room";
 import { icon } from "../icons";
+import { siteNavigation } from "../site";
 import { avatar, iconButton, textButton } from "./controls";
 import type { View } from "./view";
 
@@ -24,7 +25,7 @@ export class RoomsView implements View {
   constructor(private readonly options: RoomsOptions) {
     const { chat, connection, themeButton, onSignOut } = options;
     this.element = h(
-      "nav",
+      "aside",
       { class: "side side-rooms", id: "rooms", "aria-label": "Rooms" },
       h(
         "div",
@@ -32,6 +33,7 @@ export class RoomsView implements View {
         h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Hubbub"),
         themeButton,
       ),
+      siteNavigation(""),
       this.#form(),
       h("h2", { class: "side-title" }, "Your rooms"),
       this.#list,
