@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,10 @@ FLAGS = [
 ]
 
 
+def websocket(url: str) -> str:
+    return f"ws{url.removeprefix('http')}/ws"
+
+
 def need(found: object, what: str) -> None:
     if not found:
         if os.environ.get("CI") == "true":
@@ -36,27 +40,62 @@ def need(found: object, what: str) -> None:
         pytest.skip(f"{what} is missing")
 
 
+class Hub:
+    """A `hubbub serve` of its own, that can be killed and started again at the same address."""
+
+    def __init__(self, **settings: str) -> None:
+        """`settings` become `HUBBUB_*` variables."""
+        self.url = ""
+        self._settings = {f"HUBBUB_{name.upper()}": value for name, value in settings.items()}
+        self._process: subprocess.Popen[str]
+
+    def start(self) -> None:
+        """Returns when it listens."""
+        need((Path(hubbub.__file__).parent / "server/pages/index.html").exists(), "the built page (make pages)")
+        port = self.url.rpartition(":")[2] or "0"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hubbub.cli.main", "serve", "--anonymous", "--port", port],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **self._settings},
+        )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if "Hubbub listens on" in line:
+                self.url = line.split("listens on ")[1].split()[0]
+                return
+        pytest.fail("the server did not start")
+
+    def kill(self) -> None:
+        """As when its machine loses power."""
+        self._process.kill()
+        self._ended()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._ended()
+
+    def _ended(self) -> None:
+        self._process.wait(timeout=30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@contextmanager
+def hub(**settings: str) -> Iterator[Hub]:
+    process = Hub(**settings)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
-    need((Path(hubbub.__file__).parent / "server/pages/index.html").exists(), "the built page (make pages)")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hubbub.cli.main", "serve", "--anonymous", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if "Hubbub listens on" in line:
-                yield line.split("listens on ")[1].split()[0]
-                break
-        else:
-            pytest.fail("the server did not start")
-    finally:
-        process.terminate()
-        process.wait(timeout=15)
-        process.stdout.close()
+    with hub() as process:
+        yield process.url
 
 
 @pytest_asyncio.fixture
@@ -64,7 +103,9 @@ async def browser() -> AsyncIterator[Browser]:
     chromium = shutil.which("chromium")
     need(chromium, "chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
+        )
         yield browser
         await browser.close()
 
@@ -96,7 +137,11 @@ class Visitor:
         socket.on("framesent", self._sent)
 
     def _sent(self, frame: str | bytes) -> None:
-        kind = json.loads(frame)["type"]
+        try:
+            kind = json.loads(frame)["type"]
+        except ValueError:
+            # The playground sends Protobuf, and what is no message at all.
+            return
         if kind in ("hello", "restore_session"):
             self.greetings.append(kind)
 
@@ -112,6 +157,10 @@ class Visitor:
     async def say(self, content: str) -> None:
         await self.find("composer").fill(content)
         await self.find("composer").press("Enter")
+
+    async def texts(self, beginning: str) -> list[str]:
+        """What is shown of the texts that begin so, in order."""
+        return [text for text in await self.find("text").all_inner_texts() if text.startswith(beginning)]
 
     async def moderate(self, name: str, action: str) -> None:
         await self.member(name).get_by_test_id("moderate").click()

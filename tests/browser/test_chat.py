@@ -7,13 +7,9 @@ from playwright.async_api import Browser, expect
 
 import hubbub
 
-from .conftest import visit
+from .conftest import visit, websocket
 
 pytestmark = pytest.mark.slow
-
-
-def websocket(url: str) -> str:
-    return f"ws{url.removeprefix('http')}/ws"
 
 
 async def next_text(messages: hubbub.Subscription) -> hubbub.Message:

@@ -16,7 +16,8 @@ const EARLY_PX = 400;
 /** What was said in the room, newest last. It follows the newest unless one has scrolled up to read. */
 export class LogView implements View {
   readonly element: HTMLElement;
-  readonly #list = h("ol", { class: "log", role: "log", "aria-label": "Messages", "data-testid": "log" });
+  readonly #list = h("ol", { class: "log" });
+  readonly #live = h("div", { class: "log-live", role: "log", "aria-label": "Messages", "data-testid": "log" }, this.#list);
   readonly #scroller: HTMLElement;
   readonly #earlier: HTMLButtonElement;
   readonly #empty = h("p", { class: "log-empty" }, "Nothing was said here yet.");
@@ -31,8 +32,8 @@ export class LogView implements View {
     this.#earlier = textButton("Show earlier messages", { class: "button button-small", "data-testid": "earlier" }, () =>
       this.#loadEarlier(),
     );
-    const inner = h("div", { class: "log-inner" }, this.#earlier, this.#empty, this.#list);
-    this.#scroller = h("div", { class: "log-scroller", tabindex: 0, "aria-label": "Messages", role: "region" }, inner);
+    const inner = h("div", { class: "log-inner" }, this.#earlier, this.#empty, this.#live);
+    this.#scroller = h("div", { class: "log-scroller", tabindex: 0, "aria-label": "Conversation", role: "region" }, inner);
     this.#newest = textButton("Newest", { class: "button newest", "data-testid": "newest" }, () => this.#toNewest());
     this.#newest.prepend(icon("down"));
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -65,7 +66,7 @@ export class LogView implements View {
     if (entered || ownNews || this.#following) this.#toNewest();
     this.#showNewest();
     // What was there when one came in is not read out; what comes from here on is.
-    set(this.#list, { "aria-live": entered || room.earlier === "loading" ? "off" : "polite" });
+    set(this.#live, { "aria-live": entered || room.earlier === "loading" ? "off" : "polite" });
   }
 
   #enter(room: Room | undefined): void {
