@@ -128,6 +128,7 @@ export interface RestoreSessionPayload {
   positions?: Record<string, Position>;
   token?: string;
   ticket?: string;
+  attempt?: number;
 }
 
 export interface SessionRestoredPayload {
