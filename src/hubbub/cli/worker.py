@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from hubbub.app.application import Hubbub
-from hubbub.cli.demo import register_typing
+from hubbub.cli.demo import register_demo
 from hubbub.cli.documents import serve_documents
 from hubbub.cli.workers import READY, Orders
 from hubbub.errors import ConfigurationError
@@ -19,7 +19,7 @@ from hubbub.errors import ConfigurationError
 async def serve(orders: Orders) -> None:
     """Until SIGTERM or Ctrl-C, or until the broker is gone."""
     app = Hubbub(orders.settings)
-    register_typing(app)
+    register_demo(app)
     serve_documents(app)
 
     def started() -> None:
