@@ -294,7 +294,7 @@ async def test_what_a_newer_node_publishes_is_read_from_the_log(server: RedisSer
     backend = await backends.make(server.url)
     ear = Recorder()
     await backend.log.follow("a", ear)
-    channel = backend.log._channel("a")
+    channel = backend.log._place("a").channel
     for junk in (b"2:epoch:1:1\nx", b"", b"\xff\xff"):
         server.ask("SPUBLISH", channel, junk)
     await ear.changes.until(lambda: ear.interrupted_logs == ["a"] * 3)

@@ -36,8 +36,25 @@ async def test_everything_of_a_log_ends_some_day(redis_server: RedisServer, back
     assert 0 < found["{log:empty}:m"] <= DAY
     assert 29 * DAY < found["{log:a}:m"] < 31 * DAY
     assert 3_600_000 < found["{log:a}:s"] <= 3_720_000
-    assert found["{log:a}:k"] <= 3_720_000
+    assert 0 < found["{log:a}:k"] <= 3_720_000
     assert 7_200_000 < found[f"{{log:a}}:d:{epoch}:s"] <= 7_260_000
+
+
+async def test_a_silent_log_that_is_read_is_not_forgotten(redis_server: RedisServer, backends: Backends) -> None:
+    backend = await backends.make(redis_server.url)
+    clock, names = VirtualClock(1000.0), Names(backends.cluster)
+    log = RedisLog(backend.client, names, backend.subscriber, clock=clock)
+    await log.head("empty")
+    await log.append([Append("a", b"x")])
+    for name in ("a", "empty"):
+        redis_server.ask("PEXPIRE", names.log(name)[0], 60_000)
+        await log.read(name, limit=1)
+    assert 0 < redis_server.ask("PTTL", names.log("a")[0]) <= 60_000, "not at every look"
+    assert redis_server.ask("PTTL", names.log("empty")[0]) > DAY - 60_000
+    clock.advance(86_400)
+    page = await log.read("a", limit=1)
+    assert redis_server.ask("PTTL", names.log("a")[0]) > 29 * DAY
+    assert (page.head, page.oldest) == (1, 2)
 
 
 async def test_what_is_too_old_goes_by_itself_and_the_log_goes_on(

@@ -28,6 +28,7 @@ def library() -> tuple[str, str]:
     return name, _HEAD.format(name=name) + body
 
 
+@cache
 def function(name: str) -> str:
     """The full name of a function of the library."""
     return f"{library()[0]}_{name}"

@@ -7,7 +7,9 @@ import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from itertools import count
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -25,7 +27,17 @@ from hubbub.protocol.payloads import Position
 log = logging.getLogger("hubbub.redis")
 
 _WRITERS = 100_000
-"""Sessions of which it is known what they wrote to; the message ids of others go when they are old."""
+_WRITTEN = 1000
+"""Sessions of which it is known where they wrote, and how many logs of each; other message ids go when they are old."""
+
+
+class _Place(NamedTuple):
+    """What is always the same of a log: `args` are what every append says of it."""
+
+    keys: tuple[str, str]
+    channel: str
+    age: str | int
+    args: tuple[str | int, ...]
 
 
 class RedisLog:
@@ -57,6 +69,9 @@ class RedisLog:
         self._clock = clock
         self._dedup = int(dedup_age * 1000), dedup_window
         self._calls = Calls(client)
+        self._place = lru_cache(maxsize=8192)(self._find_place)
+        self._prefix = secrets.token_hex(6)
+        self._opened = count()
         self._followed: dict[str, _Followed] = {}
         self._writers: OrderedDict[str, set[str]] = OrderedDict()
 
@@ -71,16 +86,16 @@ class RedisLog:
     def read(
         self, log: str, *, after: int = 0, before: int | None = None, limit: int, newest: bool = False
     ) -> Awaitable[Page]:
-        age = _milliseconds(self._retention.of(log).age)
+        place = self._place(log)
         until = "" if before is None else before
-        args = (*self._opening(), age, after, until, limit, int(newest))
-        return answered(self._calls.call("read", self._names.log(log), *args), _page)
+        args = (*self._opening(), place.age, after, until, limit, int(newest))
+        return answered(self._calls.call("read", place.keys, *args), _page)
 
     def head(self, log: str) -> Awaitable[Position]:
-        return answered(self._calls.call("head", self._names.log(log), *self._opening()), _position)
+        return answered(self._calls.call("head", self._place(log).keys, *self._opening()), _position)
 
     def trim(self, log: str, upto: int) -> Awaitable[None]:
-        return answered(self._calls.call("log_drop", self._names.log(log), *self._opening(), upto), nothing)
+        return answered(self._calls.call("log_drop", self._place(log).keys, *self._opening(), upto), nothing)
 
     async def follow(self, log: str, sink: Sink) -> Position:
         followed = self._followed.get(log)
@@ -89,7 +104,7 @@ class RedisLog:
         if sink not in followed.sinks:
             followed.sinks += (sink,)
         try:
-            await self._subscriber.subscribe(self._channel(log), followed)
+            await self._subscriber.subscribe(self._place(log).channel, followed)
             return await self.head(log)
         except BaseException:
             self.unfollow(log, sink)
@@ -102,12 +117,12 @@ class RedisLog:
         followed.sinks = tuple(one for one in followed.sinks if one is not sink)
         if not followed.sinks:
             del self._followed[log]
-            self._subscriber.unsubscribe(self._channel(log))
+            self._subscriber.unsubscribe(self._place(log).channel)
 
     def forget(self, session: str) -> None:
         for name in self._writers.pop(session, ()):
             # A failure is harmless: they go by themselves when they are old.
-            self._calls.call("forget", self._names.log(name), session).add_done_callback(_ignore)
+            self._calls.call("forget", self._place(name).keys, session).add_done_callback(_ignore)
 
     async def close(self) -> None:
         """What was accepted is answered; nothing is followed any more."""
@@ -117,15 +132,8 @@ class RedisLog:
         await self._calls.drain()
 
     def _append(self, name: str, items: Sequence[Append]) -> Awaitable[Any]:
-        retention = self._retention.of(name)
-        args: list[str | bytes | int | float] = [
-            *self._opening(),
-            retention.messages,
-            retention.size,
-            _milliseconds(retention.age),
-            *self._dedup,
-            self._channel(name),
-        ]
+        place = self._place(name)
+        args: list[str | bytes | int | float] = [*self._opening(), *place.args]
         for item in items:
             session = item.session if item.message_id else ""
             if session:
@@ -133,7 +141,7 @@ class RedisLog:
             expected = "" if item.expected is None else item.expected
             # UUIDs compare without case.
             args += (item.record, session, item.message_id.lower(), expected)
-        return self._calls.call("append", self._names.log(name), *args)
+        return self._calls.call("append", place.keys, *args)
 
     def _note(self, session: str, name: str) -> None:
         written = self._writers.get(session)
@@ -141,20 +149,21 @@ class RedisLog:
             written = self._writers[session] = set()
             if len(self._writers) > _WRITERS:
                 self._writers.popitem(last=False)
-        written.add(name)
+        if len(written) < _WRITTEN:
+            written.add(name)
 
-    def _channel(self, name: str) -> str:
-        return self._names.live(name, self._client.database)
+    def _find_place(self, name: str) -> _Place:
+        retention = self._retention.of(name)
+        # Nothing for what is kept without end.
+        age = "" if retention.age == math.inf else int(retention.age * 1000)
+        channel = self._names.live(name, self._client.database)
+        args = (retention.messages, retention.size, age, *self._dedup, channel)
+        return _Place(self._names.log(name), channel, age, args)
 
     def _opening(self) -> tuple[str | int, str, int]:
         """The time of a test, a name for the epoch that may begin, and whether the server is durable."""
         now = "" if self._clock is None else int(self._clock() * 1000)
-        return now, secrets.token_hex(6), int(self._client.durable)
-
-
-def _milliseconds(age: float) -> str | int:
-    """Nothing for what is kept without end."""
-    return "" if age == math.inf else int(age * 1000)
+        return now, f"{self._prefix}{next(self._opened):x}", int(self._client.durable)
 
 
 class _Followed:

@@ -100,6 +100,13 @@ local function open(keys, now, args, age)
   return log
 end
 
+local function prolong(keys, log, now, age)
+  live(keys[1], WRITTEN + age)
+  live(keys[2], age + 2 * REFRESH)
+  live(marks_of(keys), age + 2 * REFRESH)
+  log.refreshed = now
+end
+
 -- Drops what is before the marks, as long as what stays is all that the retention asks for.
 local function cut(keys, log, now, messages, size, age)
   while log.count > 1 do
@@ -211,10 +218,7 @@ local function append(keys, args)
     cut(keys, log, now, messages, size, age)
   end
   if was_empty or log.refreshed + REFRESH <= now then
-    live(keys[1], WRITTEN + age)
-    live(keys[2], age + 2 * REFRESH)
-    live(marks_of(keys), age + 2 * REFRESH)
-    log.refreshed = now
+    prolong(keys, log, now, age)
   end
   save(keys, log)
   redis.call('SPUBLISH', args[9], string.format('1:%s:%d:', log.epoch, first) .. table.concat(sizes, ',') .. '\n'
@@ -229,6 +233,13 @@ local function read(keys, args)
   local log = open(keys, now, args, age)
   if log.count > 0 and log.oldest <= now - age then
     expire(keys, log, now, age)
+    save(keys, log)
+  end
+  -- What is read is not forgotten: whoever follows a silent log looks at it now and then.
+  if log.head == 0 then
+    redis.call('PEXPIRE', keys[1], EMPTY)
+  elseif log.refreshed + EMPTY <= now then
+    prolong(keys, log, now, age)
     save(keys, log)
   end
   local from = string.format('%.0f', args[5] + 1)
