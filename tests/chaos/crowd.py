@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Unpack
 
-from hubbub import Client, HubbubError, Message, MessagesMissed, OutcomeUnknown, Text, connect
+from hubbub import Client, HubbubError, Message, MessagesMissed, OutcomeUnknown, Text, TryLater, connect
 from hubbub.client.events import ConnectionState
+from hubbub.client.options import Options
 
 GROUP = 10
 OPENING = 50
@@ -38,11 +41,18 @@ class Member:
     received: list[tuple[int, Sent]] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    refusals: int = 0
+    """Messages that were to be published again later."""
     connections: int = 0
+    disconnections: int = 0
     sessions: int = 0
+    silence: float = 0.0
+    """The longest time under load, in seconds, in which nothing came."""
+    last_heard: float | None = None
+    """None while there is no load."""
 
-    async def open(self, url: str) -> None:
-        self.client = await connect(url, user=self.name, codec=self.codec)
+    async def open(self, url: str, **options: Unpack[Options]) -> None:
+        self.client = await connect(url, user=self.name, codec=self.codec, **options)
         self.sessions = self.connections = 1
         self.client.on("state", self._changed)
         await self.client.listen(self.channel, self._take, ack=self.ack, on_missed=self._note_missed)
@@ -57,24 +67,38 @@ class Member:
         assert self.client is not None
         self.published += 1
         sent = (self.name, self.published)
-        try:
-            position = await self.client.publish(self.channel, str(self.published))
-        except OutcomeUnknown:
-            self.unknown.add(sent)
-        except HubbubError as error:
-            self.errors.append(repr(error))
-        else:
-            self.acknowledged[sent] = position.offset
+        id = str(uuid.uuid4())
+        while True:
+            try:
+                position = await self.client.publish(self.channel, str(sent[1]), message_id=id)
+            except OutcomeUnknown:
+                self.unknown.add(sent)
+            except TryLater as error:
+                # It may be in the log all the same: it goes again under its id.
+                self.refusals += 1
+                await asyncio.sleep((error.retry_after_ms or 100) / 1000)
+                continue
+            except HubbubError as error:
+                self.errors.append(repr(error))
+            else:
+                self.acknowledged[sent] = position.offset
+            return
 
     def _take(self, message: Message) -> None:
         assert isinstance(message.payload, Text)
         assert isinstance(message.offset, int)
+        if self.last_heard is not None:
+            now = asyncio.get_running_loop().time()
+            self.silence = max(self.silence, now - self.last_heard)
+            self.last_heard = now
         self.received.append((message.offset, (str(message.sender), int(message.payload.content))))
 
     def _note_missed(self, missed: MessagesMissed) -> None:
         self.missed.append(str(missed))
 
     def _changed(self, state: ConnectionState) -> None:
+        if state.phase == "disconnected":
+            self.disconnections += 1
         if state.phase == "connected":
             self.connections += 1
             self.sessions += not state.resumed
@@ -90,6 +114,10 @@ class Verdict:
     connections: int = 0
     sessions: int = 0
     """Beyond the first of each."""
+    disconnections: int = 0
+    refusals: int = 0
+    silence: float = 0.0
+    """The longest that anyone heard nothing under load, in seconds."""
     wrong: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
@@ -101,7 +129,9 @@ class Verdict:
     def __str__(self) -> str:
         figures = (
             f"{self.acknowledged} acknowledged, {self.unknown} unknown, {self.deliveries} deliveries, "
-            f"{self.connections} reconnects, {self.sessions} sessions begun anew; wrong: {dict(self.wrong)}"
+            f"{self.connections} more connections, {self.disconnections} of them after the last was lost, "
+            f"{self.sessions} sessions begun anew, {self.refusals} publishes tried later, "
+            f"longest silence {self.silence:.2f} s; wrong: {dict(self.wrong)}"
         )
         return "\n".join([figures, *self.examples])
 
@@ -109,8 +139,9 @@ class Verdict:
 class Crowd:
     """Groups of ten. Rooms and topics, with acks and without, JSON and Protobuf take turns."""
 
-    def __init__(self, size: int, seed: int) -> None:
+    def __init__(self, size: int, seed: int, *, in_flight: int = IN_FLIGHT) -> None:
         self._random = random.Random(seed)
+        self._in_flight = in_flight
         self.members: list[Member] = []
         for number in range(size):
             group = number // GROUP
@@ -118,13 +149,13 @@ class Crowd:
             codec = "protobuf" if number % 2 else "json"
             self.members.append(Member(f"u{number}", channel, ack=group % 4 > 1, codec=codec))
 
-    async def open(self, url: str) -> None:
+    async def open(self, url: str, **options: Unpack[Options]) -> None:
         """Everyone listens when it returns."""
         gate = asyncio.Semaphore(OPENING)
 
         async def open_one(member: Member) -> None:
             async with gate:
-                await member.open(url)
+                await member.open(url, **options)
 
         async with asyncio.TaskGroup() as tasks:
             for member in self.members:
@@ -132,13 +163,16 @@ class Crowd:
 
     async def load(self, seconds: float, pause: float) -> None:
         """Everyone publishes, `pause` seconds apart on average, until the time is over and all is answered."""
-        deadline = asyncio.get_running_loop().time() + seconds
+        now = asyncio.get_running_loop().time()
         async with asyncio.timeout(seconds + SETTLE_SECONDS), asyncio.TaskGroup() as tasks:
             for member in self.members:
-                tasks.create_task(self._publish_until(deadline, member, pause))
+                member.last_heard = now
+                tasks.create_task(self._publish_until(now + seconds, member, pause))
+        for member in self.members:
+            member.last_heard = None
 
     async def _publish_until(self, deadline: float, member: Member, pause: float) -> None:
-        gate = asyncio.Semaphore(IN_FLIGHT)
+        gate = asyncio.Semaphore(self._in_flight)
 
         async def publish() -> None:
             await member.publish()
@@ -180,6 +214,9 @@ class Crowd:
             verdict.deliveries += len(member.received)
             verdict.connections += member.connections - 1
             verdict.sessions += member.sessions - 1
+            verdict.disconnections += member.disconnections
+            verdict.refusals += member.refusals
+            verdict.silence = max(verdict.silence, member.silence)
             _compare(member, wanted[member.channel], verdict)
         return verdict
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 READY_SECONDS = 30.0
+STOP_SECONDS = 60.0
 
 # What is missing for the time of a test must not be gone for want of space.
 SETTINGS = """
@@ -29,20 +30,21 @@ def free_port() -> int:
 
 
 class HubProcess:
-    """`hubbub serve` on one port and one log, over as many lives as it takes."""
+    """`hubbub serve` on one port and one store, over as many lives as it takes."""
 
-    def __init__(self, folder: Path, log: str) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
+        folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.said = folder / "hub.log"
         self.lives = 0
-        self._log = log
+        self._options = options
         self._config = folder / "hubbub.toml"
         self._config.write_text(SETTINGS)
         self._process: Process | None = None
 
     async def start(self) -> None:
         """Returns when it answers."""
-        words = ("--config", str(self._config), "--port", str(self.port), "--log", self._log)
+        words = ("--config", str(self._config), "--port", str(self.port), *self._options)
         with self.said.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "hubbub.cli.main", "serve", *words, stdin=DEVNULL, stdout=output, stderr=output
@@ -61,6 +63,19 @@ class HubProcess:
             await self._process.wait()
             self._process = None
 
+    async def stop(self) -> None:
+        """As a service manager does: SIGTERM, and it ends by itself."""
+        assert self._process is not None
+        self._process.terminate()
+        async with asyncio.timeout(STOP_SECONDS):
+            code = await self._process.wait()
+        assert code == 0, self.complaint()
+        self._process = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     def complaint(self) -> str:
         """What it said that is more than information."""
         lines = self.said.read_text(errors="replace").splitlines()
@@ -77,7 +92,7 @@ class HubProcess:
 
 @asynccontextmanager
 async def hub(folder: Path, log: str) -> AsyncIterator[HubProcess]:
-    process = HubProcess(folder, log)
+    process = HubProcess(folder, "--log", log)
     try:
         await process.start()
         yield process

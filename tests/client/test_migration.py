@@ -249,6 +249,19 @@ async def test_a_request_without_an_answer_is_asked_again_there() -> None:
 
 
 @virtual
+async def test_a_request_that_must_not_be_made_twice_is_not_made_there() -> None:
+    two = Two()
+    async with two.client() as client:
+        two.old.answers["kick"] = lambda socket, message: None
+        kicking = asyncio.create_task(client.kick("room:den", "bob"))
+        await until(lambda: bool(two.old.heard("kick")))
+        two.migrate()
+        with pytest.raises(hubbub.OutcomeUnknown):
+            await kicking
+        assert not two.new.heard("kick")
+
+
+@virtual
 async def test_an_error_of_the_old_node_is_not_the_last_word() -> None:
     two = Two()
     async with two.client() as client:

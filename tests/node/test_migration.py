@@ -155,6 +155,17 @@ async def test_a_target_that_is_too_slow_is_tried_three_times() -> None:
 
 
 @virtual
+async def test_by_default_another_target_is_tried() -> None:
+    cluster = Cluster()
+    await cluster.start("n1", "n2", "n3")
+    ann = await cluster.connect("ann", "n1")
+    got = orders(ann)
+    cluster.networks["n2"].accept = None
+    assert await moved(cluster, "ann", "n1") == "n3"
+    assert [order.url for order in got] == ["ws://n2/ws", "ws://n3/ws"]
+
+
+@virtual
 async def test_a_drain_tries_another_node() -> None:
     cluster = Cluster()
     await cluster.start("n1", "n2", "n3")
@@ -366,23 +377,18 @@ async def test_all_messages_in_both_directions_come_once_and_in_order(trouble: s
     elif trouble == "target slow":
         cluster.networks["n2"].delay = 20.0
     moving = asyncio.create_task(moved(cluster, "ann", "n1", "n2"))
-    if trouble in ("both cut", "old dies"):
-        await until(lambda: bool(got))
-        # Some way on: the new connection is being opened, or restores.
-        await asyncio.sleep(0.01 * seed)
-        if trouble == "old dies":
-            cluster.kill("n1")
-        for name in ("n1", "n2"):
-            if trouble == "both cut":
-                for link in cluster.networks[name].alive():
-                    link.cut()
-    elif trouble == "target dies later":
-        await moving
-        cluster.kill("n2")
-    if trouble != "old dies":
-        await asyncio.gather(moving, return_exceptions=True)
-    else:
+    # Some way on: the new connection is being opened, or restores.
+    await until(lambda: bool(got) or moving.done())
+    await asyncio.sleep(0.01 * seed)
+    if trouble == "both cut":
+        for link in [*cluster.networks["n1"].alive(), *cluster.networks["n2"].alive()]:
+            link.cut()
+    elif trouble == "old dies":
+        cluster.kill("n1")
         moving.cancel()
+    await asyncio.gather(moving, return_exceptions=True)
+    if trouble == "target dies later":
+        cluster.kill("n2")
     await talking
     await until(lambda: len(ann.heard) == len(bob.heard) == 2 * MESSAGES)
     await asyncio.sleep(60)

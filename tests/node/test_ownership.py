@@ -291,3 +291,27 @@ async def test_mail_that_makes_no_sense_harms_nobody() -> None:
     await asyncio.sleep(1)
     await ann.join("room:den")
     assert cluster.where("ann") == ["n1"]
+
+
+@virtual
+async def test_who_was_overtaken_without_a_word_learns_of_it_soon() -> None:
+    cluster = Cluster()
+    await cluster.start("n1", "n2", "n3")
+    ann = await cluster.connect("ann", "n1", max_reconnect_attempts=0)
+    hub = cluster.nodes["n3"].hub
+    found: list[Any] = []
+    hub.vault.load(bytes.fromhex(next(iter(cluster.sessions.kept._records))), found.append)
+    await until(lambda: bool(found))
+    # The third node is slow: it claims what it loaded before the second one had it.
+    second = Wanderer(cluster, "n2")
+    await second.restore(secret_of(ann))
+    await until(lambda: second.is_in)
+    await asyncio.sleep(1)
+    (late,) = found
+    late.fence += 2**21
+    claimed: list[bool] = []
+    hub.vault.claim(late, claimed.append)
+    await until(lambda: claimed == [True])
+    assert hub.sessions.adopt(late)
+    await until(lambda: second.closed is not None, seconds=6)
+    assert cluster.where("ann") == ["n3"]
