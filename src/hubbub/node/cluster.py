@@ -50,6 +50,15 @@ class Cluster:
         await self.members.announce()
         await self.migrations.drain(over)
 
+    def health(self) -> dict[str, object]:
+        """How many other nodes there are, whether the registry can be had, and how many connections went away."""
+        members = self.members
+        return {
+            "nodes": len(members.others()),
+            "registry": "away" if members.is_away else "ok",
+            "moved": self.migrations.moved,
+        }
+
     async def stop(self) -> None:
         """This node is gone."""
         await self.members.stop()

@@ -17,6 +17,7 @@ from picows import (
 
 from hubbub.errors import ConfigurationError
 from hubbub.hub.connection import State
+from hubbub.node.cluster import Cluster
 from hubbub.node.node import Node
 from hubbub.ports import Transport
 from hubbub.protocol.wire import SUBPROTOCOLS
@@ -73,10 +74,7 @@ class Server:
                 raise
             log.info("listening on %s", self.url)
         if self.node.cluster is not None:
-            members = self.node.cluster.members
-            members.capacity = 0 if self.admission is None else self.admission.limit
-            self.guide.choose = members.least_loaded
-            await self.node.cluster.advertise(self.settings.advertise or (self._own_url() if listen else ""))
+            await self._join(self.node.cluster)
 
     def attach(self, transport: Transport, *, codec: str = "json", token: str | None = None) -> Conversation:
         """Joins a peer that came another way than over this server's port; what it says goes to what is returned."""
@@ -99,6 +97,13 @@ class Server:
                 "port", f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another"
             ) from None
 
+    async def _join(self, cluster: Cluster) -> None:
+        """Tells the other nodes where clients reach this one and how many it takes, and clients of the others."""
+        self.guide.choose = cluster.members.least_loaded
+        if self.admission is not None:
+            cluster.members.capacity = self.admission.limit
+        await cluster.advertise(self.settings.advertise or self._own_url())
+
     @property
     def port(self) -> int:
         """The port that it listens on, also where the setting was 0."""
@@ -112,9 +117,8 @@ class Server:
         return f"http://{shown}:{self.port}"
 
     def _own_url(self) -> str:
-        """Where clients reach this node, empty where nobody can know that: it listens on every address."""
-        if self.settings.reuse_port:
-            # Whoever connects there may come to another process.
+        """Where clients reach this node, empty where nobody can know that, or where others listen as well."""
+        if self._listening is None or self.settings.reuse_port:
             return ""
         if self.settings.host in ("", "0.0.0.0", "::"):  # noqa: S104
             log.warning("other nodes cannot send clients here: set `advertise` to this node's ws:// URL")
@@ -169,11 +173,14 @@ class Server:
             await gone.wait()
 
     def _health(self) -> dict[str, object]:
-        return {
+        health: dict[str, object] = {
             "status": "stopping" if self._stopping else "ok",
             "node": self.settings.node_name,
             "connections": len(self.hub.connections),
         }
+        if self.node.cluster is not None:
+            health["cluster"] = self.node.cluster.health()
+        return health
 
     def _answer_health(self, request: WSUpgradeRequest) -> tuple[str, bytes]:
         return "application/json", msgspec.json.encode(self._health())
