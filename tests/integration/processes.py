@@ -102,10 +102,12 @@ def running_nodes(*names: str, **settings: str) -> Iterator[list[Node]]:
 
 
 @contextmanager
-def running_proxy(kind: str, folder: Path, nodes: Sequence[Node], *words: str) -> Iterator[int]:
+def running_proxy(
+    kind: str, folder: Path, nodes: Sequence[Node], *words: str, port: int | None = None
+) -> Iterator[int]:
     """nginx or HAProxy with the configuration that `hubbub` prints, checked first; its port."""
     program = need(kind)
-    port = free_port()
+    port = port or free_port()
     command = [*HUBBUB, kind, "--host", "127.0.0.1", "--port", str(port), *words]
     for node in nodes:
         command += ["--node", node.option]
