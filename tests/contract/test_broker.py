@@ -9,12 +9,12 @@ import pytest
 from hubbub.backends.broker.link import BrokerLink
 from hubbub.backends.broker.log import BrokerLog
 from hubbub.backends.broker.members import BrokerMailbox, BrokerPresence, BrokerRegistry
-from hubbub.backends.broker.stores import BrokerDirectory, BrokerSessions
+from hubbub.backends.broker.stores import BrokerDirectory, BrokerSessions, BrokerSnapshots
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.sessions import MemorySessions
 from hubbub.delivery.retention import RetentionPolicy
-from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog
+from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, SharedLog, Snapshots
 from hubbub.testing.clock import VirtualClock
 from hubbub.testing.directory_contract import DirectoryContract
 from hubbub.testing.log_contract import LogContract
@@ -23,6 +23,7 @@ from hubbub.testing.presence_contract import PresenceContract
 from hubbub.testing.registry_contract import RegistryContract
 from hubbub.testing.sessions_contract import SessionsContract
 from hubbub.testing.shared_log_contract import SharedLogContract
+from hubbub.testing.snapshots_contract import SnapshotsContract
 from tests.backends.broker.serving import serving
 
 
@@ -80,6 +81,11 @@ class TestBrokerMailbox(OverASocket, MailboxContract):
 class TestBrokerSessions(OverASocket, SessionsContract):
     async def make_sessions(self, wall: Callable[[], float]) -> Sessions:
         return BrokerSessions(await self.link(sessions=MemorySessions(wall=wall)))
+
+
+class TestBrokerSnapshots(OverASocket, SnapshotsContract):
+    async def make_snapshots(self) -> Snapshots:
+        return BrokerSnapshots(await self.link())
 
 
 class TestBrokerDirectory(OverASocket, DirectoryContract):

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from inspect import isawaitable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -26,10 +27,12 @@ from hubbub.backends.memory.directory import MemoryDirectory
 from hubbub.backends.memory.presence import MemoryPresence
 from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.sessions import MemorySessions
+from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.config import Settings, scheme_of
 from hubbub.delivery.backoff import Backoff
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.hub.hub import wall_ms
+from hubbub.ports import DocumentLog
 
 log = logging.getLogger("hubbub.workers")
 
@@ -199,9 +202,10 @@ async def _shared(settings: Settings) -> AsyncIterator[Settings]:
     opened = open_stores(settings, time.monotonic, wall_ms)
     await opened.connect()
     stores = Stores(
-        opened.log,
+        cast(DocumentLog, opened.log),
         opened.sessions or MemorySessions(),
         opened.directory or MemoryDirectory(),
+        opened.snapshots or MemorySnapshots(),
         MemoryPresence(),
         MemoryRegistry(),
     )
@@ -213,7 +217,7 @@ async def _shared(settings: Settings) -> AsyncIterator[Settings]:
             yield msgspec.structs.replace(settings, backend=f"broker:{path}", log="", sessions="", registry="")
         finally:
             await broker.stop()
-            for store in (stores.sessions, stores.directory, stores.log):
+            for store in (stores.sessions, stores.directory, stores.snapshots, stores.log):
                 closed = store.close()
                 if isawaitable(closed):
                     await closed

@@ -16,6 +16,7 @@ from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.presence import MemoryPresence
 from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.sessions import MemorySessions
+from hubbub.backends.memory.snapshots import MemorySnapshots
 
 
 class Serving:
@@ -40,6 +41,7 @@ async def serving(max_unsent: int = 16 * 1024 * 1024, **stores: Any) -> AsyncIte
         "log": MemoryLog(),
         "sessions": MemorySessions(),
         "directory": MemoryDirectory(),
+        "snapshots": MemorySnapshots(),
         "presence": MemoryPresence(),
         "registry": MemoryRegistry(),
         **stores,

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from hubbub.app.stores import open_stores
 from hubbub.backends.broker.log import BrokerLog
 from hubbub.backends.broker.members import BrokerMailbox, BrokerPresence, BrokerRegistry
 from hubbub.backends.broker.stores import BrokerSessions
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.sessions import MemorySessions
 from hubbub.backends.sqlite.storage import open_storage
+from hubbub.config import Settings
 from hubbub.delivery.retention import RetentionPolicy
+from hubbub.errors import ConfigurationError
 from hubbub.ports import Append, Appended, Joined, Left, Members, NodeRecord, Page, Refused, SessionRecord
 from tests.backends.broker.serving import serving
 
@@ -205,6 +208,17 @@ async def test_presence_and_nodes_are_common() -> None:
         await registry.release(lease)
         assert await other.lease("x", "n2", 60) is not None
         assert [node.load for node in await other.nodes()] == [3]
+
+
+def test_a_worker_has_every_store() -> None:
+    stores = open_stores(Settings(backend="broker:/nowhere"), lambda: 0.0, lambda: 0)
+    assert None not in stores
+
+
+async def test_no_broker_is_a_wrong_setting() -> None:
+    stores = open_stores(Settings(backend="broker:/nowhere"), lambda: 0.0, lambda: 0)
+    with pytest.raises(ConfigurationError, match="backend: no broker at /nowhere"):
+        await stores.connect()
 
 
 async def test_only_its_owner_can_open_the_socket() -> None:

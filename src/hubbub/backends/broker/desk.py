@@ -15,14 +15,16 @@ from hubbub.ports import (
     Append,
     Appended,
     Directory,
+    DocumentLog,
     Lease,
-    Log,
     NodeRecord,
     Presence,
     Refused,
     Registry,
     SessionRecord,
     Sessions,
+    Snapshot,
+    Snapshots,
 )
 from hubbub.protocol.payloads import Position
 
@@ -30,9 +32,10 @@ from hubbub.protocol.payloads import Position
 class Stores(NamedTuple):
     """What the broker serves. It closes none of them."""
 
-    log: Log
+    log: DocumentLog
     sessions: Sessions
     directory: Directory
+    snapshots: Snapshots
     presence: Presence
     registry: Registry
 
@@ -65,6 +68,7 @@ class Desk:
         self._calls: dict[str, tuple[Callable[[Raw], tuple[Any, ...]], Handler]] = {}
         self._add_log()
         self._add_stores(stores.sessions, stores.directory)
+        self._add_snapshots(stores.snapshots)
         self._add_members()
         self._add_mailbox()
 
@@ -95,6 +99,7 @@ class Desk:
         self._add("head", tuple[str], lambda client, name: log.head(name))
         self._add("follow", tuple[str], self._follow)
         self._add("unfollow", tuple[str], lambda client, name: self._drop(self._followers, name, client))
+        self._add("trim", tuple[str, int], lambda client, name, upto: log.trim(name, upto))
         self._add("forget", tuple[str], lambda client, session: log.forget(session))
 
     def _add_stores(self, sessions: Sessions, directory: Directory) -> None:
@@ -108,6 +113,14 @@ class Desk:
         self._add("directory.create", tuple[str, bytes], lambda client, name, value: directory.create(name, value))
         self._add("directory.delete", tuple[str], lambda client, name: directory.delete(name))
         self._add("directory.names", tuple[str], lambda client, prefix: directory.names(prefix))
+
+    def _add_snapshots(self, snapshots: Snapshots) -> None:
+        self._add("snapshots.save", tuple[str, Snapshot], lambda client, *args: snapshots.save(*args))
+        self._add("snapshots.latest", tuple[str], lambda client, document: snapshots.latest(document))
+        self._add("snapshots.before", tuple[str, str, int], lambda client, *args: snapshots.before(*args))
+        self._add("snapshots.saved", tuple[str], lambda client, document: snapshots.saved(document))
+        self._add("snapshots.drop", tuple[str, str, int], lambda client, *args: snapshots.drop(*args))
+        self._add("snapshots.names", tuple[()], lambda client: snapshots.names())
 
     def _add_members(self) -> None:
         presence, registry = self._presence, self._registry

@@ -26,13 +26,14 @@ class Outcome(Struct, array_like=True):
     reason: str = ""
 
 
+_decode_none = msgspec.msgpack.Decoder(None).decode
 _decode_outcomes = msgspec.msgpack.Decoder(list[Outcome]).decode
 _decode_page = msgspec.msgpack.Decoder(Page).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
 class BrokerLog:
-    """Implements `SharedLog`. Closing it is its link's business."""
+    """Implements `SharedLog`, and `DocumentLog` as the broker's does. Closing it is its link's business."""
 
     dense = True
     conditional = True
@@ -67,6 +68,9 @@ class BrokerLog:
             if not sinks:
                 del self._sinks[log]
                 self._link.tell("unfollow", (log,))
+
+    async def trim(self, log: str, upto: int) -> None:
+        await self._link.ask("trim", (log, upto), _decode_none)
 
     def forget(self, session: str) -> None:
         self._link.tell("forget", (session,))

@@ -10,7 +10,7 @@ from pathlib import Path
 from hubbub.backends.broker.link import BrokerLink
 from hubbub.backends.broker.log import BrokerLog
 from hubbub.backends.broker.members import BrokerMailbox, BrokerPresence, BrokerRegistry
-from hubbub.backends.broker.stores import BrokerDirectory, BrokerSessions
+from hubbub.backends.broker.stores import BrokerDirectory, BrokerSessions, BrokerSnapshots
 from hubbub.config import Settings
 from hubbub.delivery.retention import RetentionPolicy
 from hubbub.errors import ConfigurationError
@@ -36,6 +36,7 @@ class BrokerBackend:
         self.presence = BrokerPresence(self.link)
         self.registry = BrokerRegistry(self.link)
         self.mailbox = BrokerMailbox(self.link)
+        self.snapshots = BrokerSnapshots(self.link)
 
     async def connect(self) -> None:
         """Raises `ConfigurationError` when there is no broker."""

@@ -1,4 +1,4 @@
-"""The broker's sessions and facts, as a worker has them."""
+"""The broker's sessions, facts and snapshots, as a worker has them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import msgspec
 
 from hubbub.backends.broker.link import BrokerLink
-from hubbub.ports import SessionRecord
+from hubbub.ports import SavedSnapshot, SessionRecord, Snapshot
 
 _decode_bool = msgspec.msgpack.Decoder(bool).decode
 _decode_none = msgspec.msgpack.Decoder(None).decode
 _decode_names = msgspec.msgpack.Decoder(list[str]).decode
 _decode_value = msgspec.msgpack.Decoder(bytes | None).decode
 _decode_record = msgspec.msgpack.Decoder(SessionRecord | None).decode
+_decode_snapshot = msgspec.msgpack.Decoder(Snapshot | None).decode
+_decode_saved = msgspec.msgpack.Decoder(list[SavedSnapshot]).decode
 _decode_records = msgspec.msgpack.Decoder(list[SessionRecord]).decode
 
 
@@ -65,3 +67,31 @@ class BrokerDirectory:
 
     def close(self) -> None:
         """The other workers go on with it."""
+
+
+class BrokerSnapshots:
+    """Implements `Snapshots`."""
+
+    def __init__(self, link: BrokerLink) -> None:
+        self._link = link
+
+    async def save(self, document: str, snapshot: Snapshot) -> None:
+        await self._link.ask("snapshots.save", (document, snapshot), _decode_none)
+
+    async def latest(self, document: str) -> Snapshot | None:
+        return await self._link.ask("snapshots.latest", (document,), _decode_snapshot)
+
+    async def before(self, document: str, epoch: str, revision: int) -> Snapshot | None:
+        return await self._link.ask("snapshots.before", (document, epoch, revision), _decode_snapshot)
+
+    async def saved(self, document: str) -> Sequence[SavedSnapshot]:
+        return await self._link.ask("snapshots.saved", (document,), _decode_saved)
+
+    async def drop(self, document: str, epoch: str, revision: int) -> None:
+        await self._link.ask("snapshots.drop", (document, epoch, revision), _decode_none)
+
+    async def names(self) -> Sequence[str]:
+        return await self._link.ask("snapshots.names", (), _decode_names)
+
+    def close(self) -> None:
+        """The other workers go on with them."""
