@@ -174,6 +174,10 @@ async def test_presence_that_ended_leaves_no_keys(redis_server: RedisServer, bac
     await backend.presence.leave("den", "ann", "s", "n")
     await backend.presence.drop("n")
     assert set(lives(redis_server, backends.cluster)) == {"{presence}:n"}
+    await backend.presence.join("den", "ann", "s", "n")
+    await backend.presence.join("den", "ann", "s", "m")
+    await backend.presence.leave("den", "ann", "s", "m")
+    assert set(lives(redis_server, backends.cluster)) == {"{presence}:n", "{presence}:nodes"}
 
 
 async def test_where_a_session_wrote_is_forgotten_in_the_end(

@@ -3,17 +3,24 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import hubbub
 from hubbub.backends.redis.opening import RedisBackend
 from hubbub.collab import Documents
 from hubbub.config import ChannelSettings
 from hubbub.ports import Append
+from hubbub.testing.shared_log_contract import Recorder
 from tests.backends.redis.conftest import Backends
 from tests.collab.rude import Rude, serving_documents
+from tests.servers.processes import free_port
 from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -60,6 +67,53 @@ async def test_the_right_password_serves_subscriptions_too(guarded: RedisServer,
     await backend.log.follow("a", Ear())
     await backend.log.append([Append("a", b"1")])
     await asyncio.wait_for(heard.wait(), 5)
+
+
+async def test_with_tls_everything_is_as_without(tmp_path: Path, backends: Backends) -> None:
+    certificate, key = make_certificate(tmp_path)
+    server = RedisServer(tmp_path / "redis")
+    tls = free_port()
+    server.start(
+        "--tls-port", str(tls), "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no"
+    )
+    try:
+        backend = await backends.make(f"rediss://127.0.0.1:{tls}/0?ssl_ca_certs={certificate}")
+        ear = Recorder()
+        await backend.log.follow("a", ear)
+        for record in (b"1", b"x" * 300_000, b"3"):
+            await backend.log.append([Append("a", record)])
+        assert await ear.until("a", b"3") == [b"1", b"x" * 300_000, b"3"]
+        assert server.ask("CLIENT KILL TYPE pubsub") == 1
+        await ear.changes.until(lambda: ear.interrupted_logs == ["a"])
+        await backend.log.append([Append("a", b"4")])
+        await ear.until("a", b"4")
+        assert "cannot be reached" in await refused(f"rediss://:secret@127.0.0.1:{tls}/0")
+    finally:
+        server.kill()
+
+
+def make_certificate(place: Path) -> tuple[str, str]:
+    """A certificate for 127.0.0.1 that nobody knows, and its key: two files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = place / "certificate.pem", place / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return str(files[0]), str(files[1])
 
 
 async def test_a_database_that_is_not_there_is_named(guarded: RedisServer) -> None:
