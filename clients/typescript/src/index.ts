@@ -29,6 +29,8 @@ export type {
   SystemNotice,
   Unrecovered,
 } from "./events.js";
+export type { LinkOptions } from "./link.js";
+export type { SessionOptions } from "./session.js";
 export { newMessageId } from "./identifiers.js";
 export { isFile, isImage, isText } from "./messages.js";
 export type { Message, Outgoing } from "./messages.js";
