@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,6 +87,18 @@ async def test_one_room_over_all_workers(workers: Node) -> None:
         pass
     assert (message["sender"], message["payload"]["content"]) == ("user0", "across")
     first.close(), second.close()
+
+
+async def test_documents_are_refused_by_name(workers: Node) -> None:
+    """Rather than shown without the edits of the other workers."""
+    ws = await upgrade(url(workers))
+    await ws.hello("ann")
+    answer = await ws.ask(
+        {"type": "join", "messageId": str(uuid.uuid4()), "channel": "doc:notes", "documentId": "notes"}
+    )
+    assert (answer["type"], answer["code"]) == ("error", "not_found")
+    assert "documents are not enabled" in answer["reason"]
+    ws.close()
 
 
 async def test_nothing_is_lost_when_a_worker_is_killed(workers: Node) -> None:

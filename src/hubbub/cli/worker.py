@@ -11,7 +11,6 @@ import msgspec
 
 from hubbub.app.application import Hubbub
 from hubbub.cli.demo import register_demo
-from hubbub.cli.documents import serve_documents
 from hubbub.cli.workers import READY, Orders
 from hubbub.errors import ConfigurationError
 
@@ -20,7 +19,7 @@ async def serve(orders: Orders) -> None:
     """Until SIGTERM or Ctrl-C, or until the broker is gone."""
     app = Hubbub(orders.settings)
     register_demo(app)
-    serve_documents(app)
+    # No documents: whoever keeps them does not follow the log yet, and would not hear of the other workers' edits.
 
     def started() -> None:
         sys.stdout.buffer.write(READY + b"\n")
