@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from hubbub import Client, Conflict, TryLater
+from hubbub.backends.memory.mailbox import MemoryMailbox
 from hubbub.node.members import INTERVAL
+from hubbub.node.post import Drain, send
 from hubbub.testing.loop import virtual
 from tests.client.fake import until
 from tests.node.cluster import Cluster
@@ -209,8 +211,8 @@ async def test_a_drain_is_spread_over_time() -> None:
     await cluster.stop("n1")
     assert asyncio.get_running_loop().time() - began == pytest.approx(4.0, abs=0.5)
     # Who is told stops publishing: nobody waits for long.
-    assert all(order.delay_ms < 1000 for (order,) in got)
-    assert max(order.delay_ms for (order,) in got) >= 800
+    assert all(order.delay_ms < 250 for (order,) in got)
+    assert max(order.delay_ms for (order,) in got) >= 100
 
 
 @virtual
@@ -256,6 +258,47 @@ async def test_who_leaves_while_being_moved_is_not_waited_for() -> None:
     await ann.close()
     await stopping
     assert asyncio.get_running_loop().time() - began < 6
+
+
+@virtual
+async def test_a_drain_can_be_cut_short() -> None:
+    cluster = Cluster()
+    await cluster.start("n1", "n2")
+    ann = await cluster.connect("ann", "n1", max_reconnect_attempts=0)
+    ends: list[Any] = []
+    ann.on("close", ends.append)
+    cluster.networks["n2"].delay = 30.0
+    app = cluster.nodes["n1"]
+    stopping = asyncio.create_task(cluster.stop("n1"))
+    await asyncio.sleep(1)
+    app.server.hurry()
+    began = asyncio.get_running_loop().time()
+    await stopping
+    assert asyncio.get_running_loop().time() - began < 1
+    await until(lambda: bool(ends))
+    assert ends[0].code == 1001
+
+
+@virtual
+async def test_an_administrator_drains_a_node_and_lets_it_take_part_again() -> None:
+    cluster = Cluster()
+    await cluster.start("n1", "n2")
+    clients = [await cluster.connect(f"u{number}", "n1") for number in range(5)]
+    box = MemoryMailbox(cluster.exchange)
+    send(box, "n1", Drain(over=5.0))
+    await until(lambda: not cluster.nodes["n1"].connections())
+    assert [client.state.phase for client in clients] == ["connected"] * 5
+    members = cluster.nodes["n2"].server.node.cluster.members  # type: ignore[union-attr]
+    await asyncio.sleep(2 * INTERVAL)
+    record = members.find("n1")
+    assert record is not None
+    assert record.state == "draining"
+    # Nobody is sent to a node that drains, also by one that has not heard of it.
+    with pytest.raises(TryLater):
+        await moved(cluster, "u0", "n2", "n1")
+    send(box, "n1", Drain())
+    await asyncio.sleep(2 * INTERVAL)
+    assert await moved(cluster, "u0", "n2", "n1") == "n1"
 
 
 # --- Tickets -----------------------------------------------------------------------------------------------

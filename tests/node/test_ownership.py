@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hubbub import ConnectionClosed, OutcomeUnknown
+from hubbub.node.members import INTERVAL
 from hubbub.node.post import Taken
 from hubbub.testing.loop import virtual
 from tests.client.fake import until
@@ -315,3 +316,21 @@ async def test_who_was_overtaken_without_a_word_learns_of_it_soon() -> None:
     assert hub.sessions.adopt(late)
     await until(lambda: second.closed is not None, seconds=6)
     assert cluster.where("ann") == ["n3"]
+
+
+@virtual
+async def test_a_store_that_comes_back_empty_gets_every_session_again() -> None:
+    cluster = Cluster()
+    await cluster.start("n1", "n2")
+    clients = [await cluster.connect(f"u{number}", "n1") for number in range(20)]
+    for digest in list(cluster.sessions.kept._records):
+        cluster.sessions.kept.delete(digest)
+    cluster.registry._nodes.clear()
+    await asyncio.sleep(2 * INTERVAL + 2)
+    assert len(cluster.sessions.kept._records) == 20
+    cluster.kill("n1")
+    other = Wanderer(cluster, "n2")
+    await other.restore(secret_of(clients[7]))
+    await until(lambda: other.is_in)
+    for client in clients:
+        await client.close()

@@ -364,11 +364,17 @@ class Hubbub:
             await self.stop()
 
     async def run_until_signal(self, started: Callable[[], None] | None = None) -> None:
-        """Serves until SIGTERM or Ctrl-C, then drains."""
+        """Serves until SIGTERM or Ctrl-C, then drains. A second one waits for no more clients to get elsewhere."""
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if stopped.is_set():
+                self._server.hurry()
+            stopped.set()
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
+            loop.add_signal_handler(number, stop)
         async with self.serve():
             if started is not None:
                 started()

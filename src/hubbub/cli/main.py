@@ -15,6 +15,7 @@ import msgspec
 import typer
 
 from hubbub.app.application import Hubbub
+from hubbub.cli.cluster import drain, nodes
 from hubbub.cli.demo import register_demo
 from hubbub.cli.documents import serve_documents
 from hubbub.cli.proxies import haproxy, nginx
@@ -194,6 +195,8 @@ async def _serve_with_workers(settings: Settings, verbose: bool) -> None:
 
 app.command()(nginx)
 app.command()(haproxy)
+app.command()(nodes)
+app.command()(drain)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

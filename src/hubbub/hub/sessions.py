@@ -57,6 +57,10 @@ class Sessions:
         self._hub.groups.enter(session)
         return session, id
 
+    def all(self) -> list[Session]:
+        """Every session, here or resting."""
+        return list(self._by_digest.values())
+
     def find(self, digest: bytes) -> Session | None:
         """The session, here or resting."""
         return self._by_digest.get(digest)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from hubbub.node.members import Members
 from hubbub.node.migration import Migrations
 from hubbub.node.ownership import SharedVault
-from hubbub.node.post import Post
+from hubbub.node.post import Drain, Post
 from hubbub.ports import Directory, Mailbox, Registry, Sessions
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Cluster:
         self._hub = hub
         self._post = Post(mailbox, name)
         self.vault = SharedVault(hub, sessions, directory, self.members, self._post)
+        self.members.on_lost = self.vault.keep_again
+        self._post.on(Drain, self._told_to_drain)
+        self._draining: asyncio.Task[None] | None = None
         self.migrations = Migrations(hub, self.members, self._post, self.vault, timeout=hub.settings.migration_timeout)
 
     async def start(self) -> None:
@@ -50,6 +54,21 @@ class Cluster:
         await self.members.announce()
         await self.migrations.drain(over)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether this node takes no more clients."""
+        return self.members.state == "draining"
+
+    def _told_to_drain(self, mail: Drain) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
+        work = self._take_part_again() if mail.over is None else self.drain(mail.over)
+        self._draining = asyncio.get_running_loop().create_task(work)
+
+    async def _take_part_again(self) -> None:
+        self.members.state = "up"
+        await self.members.announce()
+
     def health(self) -> dict[str, object]:
         """How many other nodes there are, whether the registry can be had, and how many connections went away."""
         members = self.members
@@ -63,11 +82,15 @@ class Cluster:
         """This node is gone."""
         await self.members.stop()
         self._post.close()
+        if self._draining is not None:
+            self._draining.cancel()
 
     def kill(self) -> None:
         """Ends without a word, as a crash would."""
         self.members.kill()
         self._post.close()
+        if self._draining is not None:
+            self._draining.cancel()
 
     def sweep(self) -> None:
         """Once a second."""

@@ -51,6 +51,8 @@ class Members:
         self._seen: frozenset[str] = frozenset()
         self._trusted_from = 0.0
         self._gone: list[Callable[[str], None]] = []
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called when the registry has lost what it knew: others of its server may have, too."""
         self._task: asyncio.Task[None] | None = None
         self.name = name
         self.url = ""
@@ -153,6 +155,8 @@ class Members:
         if not was_known:
             # It has lost what it knew, or this node was held up: the others may be in the same position.
             self._distrust()
+            log.warning("the registry did not know this node any more: it may have lost everything")
+            self.on_lost()
         self._compare({node.name: node for node in found if node.name != self.name})
         return mine
 

@@ -34,8 +34,11 @@ _PREPARATION = 2.0
 _SLACK = 1.0
 """Seconds beyond the client's deadline in which the target's word may be under way."""
 
-RATE = 500.0
+RATE = 100.0
 """Connections that a drain moves in a second; more, when that would take longer than it may."""
+
+_WAVE = 0.25
+"""Seconds before its time at which a client of a drain is told at the earliest."""
 
 Choice = Callable[[set[str]], NodeRecord | None]
 """A node to go to, without these."""
@@ -127,8 +130,8 @@ class Migrations:
         return self.moved - before
 
     async def _send_away(self, session: Session, choose: Choice, slot: float) -> None:
-        # A client that was told does not publish: it is told no more than a second before its time.
-        wave = math.floor(slot)
+        # A client that was told does not publish: it is told no sooner than it must.
+        wave = math.floor(slot / _WAVE) * _WAVE
         await asyncio.sleep(wave)
         try:
             await self._move(session, choose, slot - wave)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ log = logging.getLogger("hubbub.sessions")
 _STRIDE = 2**20
 """A claim raises the fence by a random number up to this: of two nodes at once one has the higher."""
 
+_REPAIRED = 500
+"""Sessions that a store which lost them gets again in a second."""
+
 _CHECK_AFTER = 5.0
 """Seconds after a claim at which it is saved again: who has lost it to a claim at the same moment learns of it."""
 
@@ -49,6 +53,8 @@ class SharedVault(SessionVault):
         """What could not be saved, and is tried again."""
         self._claimed: Deadlines[Session] = Deadlines(_CHECK_AFTER)
         self._saved: Deadlines[Session] = Deadlines(hub.sessions.ttl / 4)
+        self._due: deque[Session] = deque()
+        """What the store may have lost."""
         self.is_moving: Callable[[Session, str], bool] = lambda session, node: False
         """Whether the session is being sent to this node."""
         post.on(Taken, self._taken)
@@ -85,6 +91,12 @@ class SharedVault(SessionVault):
         for session in (*self._unsaved, *self._claimed.expired(now), *self._saved.expired(now)):
             self.touch(session)
         self._unsaved.clear()
+        for _ in range(min(_REPAIRED, len(self._due))):
+            self.touch(self._due.popleft())
+
+    def keep_again(self) -> None:
+        """The store may have lost everything: it gets every session again."""
+        self._due = deque(self._hub.sessions.all())
 
     async def save(self, session: Session) -> bool:
         """Saves the session as it is. False when it is another node's, or the store cannot be had."""

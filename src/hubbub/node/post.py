@@ -50,7 +50,13 @@ class Prepared(Struct, tag=True, frozen=True):
     ready: bool
 
 
-_Mail = Taken | Returned | Prepare | Prepared
+class Drain(Struct, tag=True, frozen=True):
+    """An administrator: send everyone away, spread over so many seconds at most; without, take part again."""
+
+    over: float | None = None
+
+
+_Mail = Taken | Returned | Prepare | Prepared | Drain
 M = TypeVar("M", bound=Struct)
 
 _encode = msgspec.json.Encoder().encode
@@ -76,7 +82,7 @@ class Post:
 
     def send(self, node: str, message: Taken | Returned | Prepare | Prepared) -> None:
         """Sends soon; what cannot be sent is lost."""
-        self._mailbox.send(_topic_of(node), _encode(message))
+        send(self._mailbox, node, message)
 
     def _receive(self, data: bytes) -> None:
         try:
@@ -89,6 +95,11 @@ class Post:
             self._takers[type(message)](message)
         except Exception:
             log.exception("mail of another node was not handled")
+
+
+def send(mailbox: Mailbox, node: str, message: _Mail) -> None:
+    """Sends to a node, also from what is none itself. What cannot be sent is lost."""
+    mailbox.send(_topic_of(node), _encode(message))
 
 
 def _topic_of(node: str) -> str:

@@ -54,6 +54,7 @@ class Server:
         self._pages: Pages
         self._listening: asyncio.Server | None = None
         self._stopping = False
+        self._moving: asyncio.Future[None] | None = None
         self._proxies = TrustedProxies(self.settings.trusted_proxies)
         self.admission: Admission | None = None
         """Who may connect over the port; None while there is none."""
@@ -138,7 +139,7 @@ class Server:
         if self._listening is not None:
             self._listening.close()
         if self.node.cluster is not None:
-            await self.node.cluster.drain(self.settings.drain_over)
+            await self._move_away(self.node.cluster)
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
                 await self._drain()
@@ -155,6 +156,26 @@ class Server:
                 await finish()
         finally:
             await self.node.stop()
+
+    async def _move_away(self, cluster: Cluster) -> None:
+        moving = self._moving = asyncio.ensure_future(cluster.drain(self.settings.drain_over))
+        try:
+            # Not awaited itself: it may be cancelled.
+            await asyncio.wait((moving,))
+        finally:
+            moving.cancel()
+        if not moving.cancelled() and (error := moving.exception()) is not None:
+            log.error("the clients could not be moved away", exc_info=error)
+
+    def hurry(self) -> None:
+        """Waits for no more clients to get to other nodes; does nothing at any other time."""
+        if self._moving is not None:
+            self._moving.cancel()
+
+    @property
+    def _is_leaving(self) -> bool:
+        """Whether nobody new is let in."""
+        return self._stopping or (self.node.cluster is not None and self.node.cluster.is_draining)
 
     async def _drain(self) -> None:
         await self.node.settle()
@@ -174,7 +195,7 @@ class Server:
 
     def _health(self) -> dict[str, object]:
         health: dict[str, object] = {
-            "status": "stopping" if self._stopping else "ok",
+            "status": "stopping" if self._stopping else "draining" if self._is_leaving else "ok",
             "node": self.settings.node_name,
             "connections": len(self.hub.connections),
         }
@@ -215,7 +236,7 @@ class Server:
         assert admission is not None
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise Rejected(426, "this is a WebSocket")
-        if self._stopping:
+        if self._is_leaving:
             raise Rejected(503, "the server stops", retry_after=1)
         normalise(request)
         has_origin = check_origin(request, self.settings.origins)
