@@ -269,7 +269,7 @@ _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _STORES = {
     "backend": ("redis", "rediss", "broker"),
-    "log": ("memory", "sqlite", "redis", "rediss", "kafka"),
+    "log": ("memory", "sqlite", "redis", "rediss", "kafka", "kafkas"),
     "sessions": ("memory", "redis", "rediss", "zookeeper"),
     "registry": ("redis", "rediss", "zookeeper"),
     "documents": ("off",),
@@ -284,6 +284,7 @@ _EXAMPLES = {
     "redis": "redis://host:6379/0",
     "rediss": "rediss://host:6379/0 (TLS)",
     "kafka": "kafka://host:9092,host:9092/topic",
+    "kafkas": "kafkas://host:9092/topic (TLS)",
     "zookeeper": "zookeeper://host:2181,host:2181/path",
 }
 

@@ -16,16 +16,19 @@ LIBRARIES = Path(__file__).parents[2] / ".cache/kafka"
 """Where `make servers` puts Kafka's artifacts."""
 
 _READY_SECONDS = 60.0
+_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 _SETTINGS = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=NEAR://127.0.0.1:{near},FAR://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=NEAR://127.0.0.1:{near},FAR://127.0.0.1:{far}
+listeners=NEAR://127.0.0.1:{near},FAR://127.0.0.1:{behind},SHUT://127.0.0.1:{shut},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=NEAR://127.0.0.1:{near},FAR://127.0.0.1:{far},SHUT://127.0.0.1:{shut}
 inter.broker.listener.name=NEAR
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,NEAR:PLAINTEXT,FAR:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,NEAR:PLAINTEXT,FAR:PLAINTEXT,SHUT:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.shut.plain.sasl.jaas.config={login} required user_ann="secret";
 # One that was killed is to come back soon, though it could not say goodbye.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
@@ -41,7 +44,10 @@ num.io.threads=2
 
 
 class KafkaServer(Server):
-    """One broker with its data in a folder. Clients that begin at `far` are sent there again, not to `behind`."""
+    """One broker with its data in a folder. Clients that begin at `far` are sent there again, not to `behind`.
+
+    At `shut` nobody but ann with the password `secret` gets in.
+    """
 
     def __init__(self, place: Path) -> None:
         java = require("java")
@@ -54,9 +60,17 @@ class KafkaServer(Server):
         program = [java, *options, "-cp", f"{LIBRARIES}/*"]
         settings = place / "server.properties"
         super().__init__(place, [*program, "kafka.Kafka", str(settings)])
-        self.near, self.far, self.behind = free_port(), free_port(), free_port()
+        self.near, self.far, self.behind, self.shut = (free_port() for _ in range(4))
         settings.write_text(
-            _SETTINGS.format(near=self.near, far=self.far, behind=self.behind, controller=free_port(), place=place)
+            _SETTINGS.format(
+                near=self.near,
+                far=self.far,
+                behind=self.behind,
+                shut=self.shut,
+                controller=free_port(),
+                place=place,
+                login=_LOGIN,
+            )
         )
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         formatting = [*program, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)]

@@ -73,6 +73,7 @@ OPENERS = {
     "redis": ("hubbub.backends.redis.opening", "redis"),
     "rediss": ("hubbub.backends.redis.opening", "redis"),
     "kafka": ("hubbub.backends.kafka.opening", "kafka"),
+    "kafkas": ("hubbub.backends.kafka.opening", "kafka"),
     "zookeeper": ("hubbub.backends.zookeeper.opening", "zookeeper"),
 }
 """Scheme to the module whose `open_backend` serves it, and the extra with its driver."""

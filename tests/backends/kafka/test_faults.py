@@ -150,6 +150,20 @@ async def test_no_broker_at_the_start_is_named_with_the_setting() -> None:
     assert f"127.0.0.1:{port}" in str(raised.value)
 
 
+async def test_who_has_no_password_is_told_so_at_the_start(kafka: KafkaServer, nodes: Nodes) -> None:
+    backend = KafkaBackend(f"kafka://ann:wrong@127.0.0.1:{kafka.shut}/x?mechanism=PLAIN", start_patience=20.0)
+    with pytest.raises(ConfigurationError, match="lets nobody in with this login") as raised:
+        await backend.connect()
+    assert raised.value.setting == "log"
+    assert "wrong" not in str(raised.value)
+    nodes.url = f"kafka://ann:secret@127.0.0.1:{kafka.shut}/{nodes.topic}?mechanism=PLAIN"
+    log = await nodes.make()
+    ear = Recorder()
+    await log.follow("a", ear)
+    await put(log, Append("a", b"1", "s", "1"))
+    assert await ear.until("a", b"1") == await records(log, "a") == [b"1"]
+
+
 async def test_a_compacted_topic_is_refused(nodes: Nodes) -> None:
     from confluent_kafka.admin import NewTopic
 

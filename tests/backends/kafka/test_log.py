@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from confluent_kafka import KafkaError
 
+from hubbub.backends.kafka.consuming import Batch
+from hubbub.backends.kafka.envelope import Arrival
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Append, Appended, Refused
 from hubbub.testing.shared_log_contract import Recorder
@@ -61,6 +64,27 @@ async def test_a_repeat_is_known_through_a_node_that_has_just_begun(nodes: Nodes
     results = await asyncio.gather(*(put(two, Append("a", b"1", "s", "1"), Append("a", b"x")) for _ in range(3)))
     assert {result[0] for result in results} == {Appended(first.epoch, first.offset, True)}
     assert await records(two, "a") == [b"1", b"x", b"x", b"x"]
+
+
+async def test_a_session_that_has_just_come_is_answered_when_all_before_it_was_seen(nodes: Nodes) -> None:
+    one, two = await nodes.make(), await nodes.make()
+    await put(two, Append("a", b"0", "another", "1"))
+    held = []
+    consumer = two._now.following._consumer
+    arrived = consumer._arrived
+    consumer._arrived = held.append
+    (first,) = await put(one, Append("a", b"1", "s", "1"))
+    pending = two.append([Append("a", b"1", "s", "1")])
+    while (await one.head("a")).offset < 3:
+        await asyncio.sleep(0.01)
+    await asyncio.wait([pending], timeout=0.3)
+    assert not pending.done()
+    consumer._arrived = arrived
+    for batch in held:
+        arrived(batch)
+    assert await pending == [Appended(first.epoch, first.offset, True)]
+    settled = two.append([Append("a", b"2", "s", "2")])
+    assert await settled == [Appended(first.epoch, 4, False)], "now it is known"
 
 
 async def test_what_is_not_hubbubs_is_passed_over(nodes: Nodes) -> None:
@@ -162,7 +186,8 @@ async def test_memory_has_a_bound(nodes: Nodes) -> None:
 
 
 async def test_a_partition_that_falls_silent_is_followed_anew(nodes: Nodes) -> None:
-    one, two = await nodes.make(), await nodes.make()
+    now = [0.0]
+    one, two = await nodes.make(), await nodes.make(clock=lambda: now[0])
     ear = Recorder()
     await two.follow("a", ear)
     await put(one, Append("a", b"1"))
@@ -173,6 +198,10 @@ async def test_a_partition_that_falls_silent_is_followed_anew(nodes: Nodes) -> N
     await put(one, Append("a", b"2"))
     await following.look()
     following._consumer._arrived = arrived
+    now[0] += 3
+    await following.look()
+    assert ear.records("a") == [b"1"], "it may be on its way"
+    now[0] += 2
     await following.look()
     assert await ear.until("a", b"2") == [b"1", b"2"]
     await put(one, Append("a", b"3"))
@@ -203,6 +232,11 @@ async def test_a_partition_that_breaks_goes_on_where_it_was(nodes: Nodes) -> Non
     assert await ear.until("a", b"4") == [b"1", b"2", b"3", b"4"]
     page = await two.read("a", after=ear.entries["a"][2][0], limit=10)
     assert page.oldest == lost.offset + 1, "what was missed is told"
+    # What is left of an earlier turn comes late.
+    late = Arrival(number, 1000, "a", None, b"late")
+    following._arrived(Batch([late], {number: 1000}, {number: KafkaError(KafkaError._FAIL)}, {number: 1}))
+    await put(one, Append("a", b"5"))
+    assert await ear.until("a", b"5") == [b"1", b"2", b"3", b"4", b"5"]
 
 
 async def test_a_partition_that_nobody_needs_is_let_go(nodes: Nodes) -> None:
@@ -239,7 +273,30 @@ async def test_a_topic_that_is_made_anew_is_another_epoch(nodes: Nodes) -> None:
     assert (list(page.entries), page.head) == ([], 0)
     (after,) = await put(two, Append("a", b"after", "s", "1"))
     assert (after.epoch, after.repeated) == (page.epoch, False)
+    while not one._now.following.is_followed("a", ear):
+        await asyncio.sleep(0.02)
+    await put(two, Append("a", b"again"))
     await ear.changes.until(lambda: page.epoch in ear.epochs)
+
+
+async def test_nothing_is_answered_for_in_an_epoch_that_is_over(nodes: Nodes) -> None:
+    """The topic is made anew behind the back of a node that does not look for that."""
+    log = await nodes.make(look_interval=1000.0, timeout=2.0)
+    before = await put(log, *(Append("a", b"%d" % number) for number in range(5)))
+    await records(log, "a")
+    await log.follow("a", Recorder())
+    await asyncio.get_running_loop().run_in_executor(None, nodes.delete)
+    other = await nodes.make()
+    assert other._now.topic.epoch != before[0].epoch
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                (after,) = await put(log, Append("a", b"anew"))
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                break
+    assert after.epoch == other._now.topic.epoch
 
 
 async def test_a_sink_that_fails_holds_up_nobody(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:

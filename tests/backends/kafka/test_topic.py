@@ -8,43 +8,10 @@ from confluent_kafka import KafkaError, KafkaException
 from hubbub.backends.kafka.marks import Mark, Marks
 from hubbub.backends.kafka.opening import open_backend
 from hubbub.backends.kafka.partition import Partition
-from hubbub.backends.kafka.topic import Address, Missing, NotYet, Topic, answer, parse
+from hubbub.backends.kafka.topic import Missing, NotYet, Topic, answer
 from hubbub.config import ChannelSettings, Settings
 from hubbub.delivery.retention import RetentionPolicy
 from hubbub.errors import ConfigurationError
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("kafka://a", Address("a:9092", "blue", 16)),
-        ("kafka://a:1,b,[::1]:3/chat.log?partitions=4", Address("a:1,b:9092,[::1]:3", "chat.log", 4)),
-    ],
-)
-def test_a_url_names_brokers_and_a_topic(url: str, address: Address) -> None:
-    assert parse(url, "log", "blue") == address
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "kafka://",
-        "kafka:///x",
-        "kafka://a:b/x",
-        "kafka://u:p@a:1/x",
-        "kafka://a/x/y",
-        "kafka://a/é",
-        "kafka://a/x?partitions=0",
-        "kafka://a/x?partitions=many",
-        "kafka://a/x?acks=0",
-        "redis://a/x",
-    ],
-)
-def test_a_wrong_url_is_named_with_the_setting(url: str) -> None:
-    with pytest.raises(ConfigurationError) as raised:
-        parse(url, "log", "hubbub")
-    assert raised.value.setting == "log"
-    assert "kafka://host:9092" in str(raised.value)
 
 
 def test_a_log_has_its_place_for_ever() -> None:
@@ -126,4 +93,5 @@ async def test_who_waits_for_a_partition_is_told_when_it_is_given_up() -> None:
     for waiting in (second, partition.reach(7), partition.opened):
         with pytest.raises(ConnectionError, match="gone"):
             await waiting
-    await partition.reach(6)
+    with pytest.raises(ConnectionError, match="gone"):
+        await partition.reach(1)

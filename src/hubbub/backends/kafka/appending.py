@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from confluent_kafka import KafkaError
 
@@ -56,7 +57,7 @@ class Appender:
 
     def __init__(
         self,
-        servers: str,
+        client: Mapping[str, Any],
         topic: Topic,
         following: Following,
         repeats: Repeats,
@@ -75,7 +76,7 @@ class Appender:
         self._boarded: dict[Flight, tuple[_Batch, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending: set[asyncio.Future[Results]] = set()
-        self._producer = ProducerThread(servers, topic.name, self._landed, timeout=timeout)
+        self._producer = ProducerThread(client, topic.name, self._landed, timeout=timeout)
 
     def append(self, batch: Sequence[Append]) -> asyncio.Future[Results]:
         """A future of the results, in the batch's order. It raises `OSError` when not all of them are known."""
@@ -143,7 +144,7 @@ class Appender:
         number = self._topic.partition_of(item.log)
         partition = self._following.find(number)
         try:
-            flight = self._producer.send(item, number, 0 if partition is None else partition.end)
+            flight = self._producer.send(item, number, self._following.end_of(number))
         except ValueError:
             batch.answer(place, _TOO_LARGE)
         except OSError as error:
@@ -205,9 +206,7 @@ class Appender:
             error = ConnectionError("the topic was made anew")
             return error, error
         epoch = self._topic.epoch
-        partition = self._following.find(flight.partition)
-        if partition is not None:
-            partition.end = max(partition.end, flight.offset)
+        self._following.note_end(flight.partition, flight.offset)
         first = flight.offset
         if item.session:
             # It may be the repeat of what another node appended a moment ago.

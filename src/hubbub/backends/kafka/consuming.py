@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from hubbub.backends.kafka.envelope import Arrival, open_message
-from hubbub.backends.kafka.topic import client_config
 
 log = logging.getLogger("hubbub.kafka")
 
@@ -36,10 +35,10 @@ class Batch(NamedTuple):
     """In which turn of following each partition this came: what is left of an earlier one does not count."""
 
 
-def consumer_config(servers: str) -> dict[str, Any]:
+def consumer_config(client: Mapping[str, Any]) -> dict[str, Any]:
     """No group: each node reads what it needs, and keeps where it is itself."""
     return {
-        **client_config(servers),
+        **client,
         "group.id": "hubbub",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -56,7 +55,7 @@ def consumer_config(servers: str) -> dict[str, Any]:
 class ConsumerThread:
     """Follows partitions. `arrived` is called in the loop, batch after batch."""
 
-    def __init__(self, servers: str, topic: str, arrived: Callable[[Batch], None]) -> None:
+    def __init__(self, client: Mapping[str, Any], topic: str, arrived: Callable[[Batch], None]) -> None:
         self._topic = topic
         self._arrived = arrived
         self._loop = asyncio.get_running_loop()
@@ -66,7 +65,7 @@ class ConsumerThread:
         self._turns: dict[int, int] = {}
         """Of each partition that is followed; the thread's own."""
         self._is_stopped = False
-        self._consumer = Consumer({**consumer_config(servers), "error_cb": _failed}, logger=log)
+        self._consumer = Consumer({**consumer_config(client), "error_cb": _failed}, logger=log)
         self._thread = threading.Thread(target=self._run, name="hubbub-kafka-consumer", daemon=True)
         self._thread.start()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hubbub.backends.kafka.consuming import Batch, ConsumerThread
 from hubbub.backends.kafka.marks import Mark, Marks
@@ -23,6 +24,9 @@ log = logging.getLogger("hubbub.kafka")
 WARM_UP = 5000
 """Records at the end of a partition that are read when it is opened: a repeat is known if its first is among them."""
 
+SILENT_AFTER = 4.0
+"""Seconds in which something has to come of a partition that has more; then it is opened anew."""
+
 IDLE_AFTER = 60.0
 """Seconds after which a partition that nobody needs is not followed any more."""
 
@@ -35,30 +39,35 @@ class Following:
 
     def __init__(
         self,
-        servers: str,
+        client: Mapping[str, Any],
         topic: Topic,
         marks: Marks,
         repeats: Repeats,
+        suspect: Callable[[], None],
         *,
         retention: RetentionPolicy,
         memory: int,
         clock: Callable[[], float],
     ) -> None:
+        """`suspect` is called when it seems that the topic was made anew."""
         self._topic = topic
         self._marks = marks
         self._repeats = repeats
+        self._suspect = suspect
         self._retention = retention
         self._memory = memory
         self._clock = clock
         self._partitions: dict[int, Partition] = {}
-        self._looks: dict[int, tuple[int, int]] = {}
-        """How far each partition had come when it was last looked at, and where it ended."""
+        self._ends: dict[int, int] = {}
+        """The highest offset that is known of each partition."""
+        self._looks: dict[int, tuple[float, int]] = {}
+        """Since when each partition has come no further, though it goes on, and how far it has come."""
         self._tails: OrderedDict[str, Tail] = OrderedDict()
         """The one that was silent longest comes first."""
         self._used = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._consumer = ConsumerThread(servers, topic.name, self._arrived)
+        self._consumer = ConsumerThread(client, topic.name, self._arrived)
 
     def find(self, number: int) -> Partition | None:
         """The partition, if all that comes into it comes here."""
@@ -74,6 +83,14 @@ class Following:
         await asyncio.shield(partition.opened)
         partition.used = self._clock()
         return partition
+
+    def end_of(self, number: int) -> int:
+        """The highest offset that is known of a partition, whether it is followed or not."""
+        return self._ends.get(number, 0)
+
+    def note_end(self, number: int, offset: int) -> None:
+        """The partition has come at least so far."""
+        self._ends[number] = max(offset, self._ends.get(number, 0))
 
     def keep(self, partition: Partition) -> None:
         """Somebody still needs it."""
@@ -128,17 +145,27 @@ class Following:
                 self._drop(partition, ConnectionError("nobody needed the partition"))
         for number, partition in list(self._partitions.items()):
             if partition.opened.done():
-                settled, end = self._looks.get(number, (0, 0))
                 mark = await self._marks.ask(number)
-                self._looks[number] = partition.settled, mark.end
-                if settled == partition.settled < end and self._partitions.get(number) is partition:
+                if self._partitions.get(number) is partition and self._is_silent(partition, mark):
                     log.warning("nothing comes of partition %d of %s; it is followed anew", number, self._topic.name)
                     self._reopen(partition, ConnectionError("the partition was silent"))
+
+    def _is_silent(self, partition: Partition, mark: Mark) -> bool:
+        since, settled = self._looks.get(partition.number, (0.0, -1))
+        if partition.settled >= mark.end:
+            self._looks.pop(partition.number, None)
+        elif settled != partition.settled:
+            self._looks[partition.number] = self._clock(), partition.settled
+        else:
+            return self._clock() >= since + SILENT_AFTER
+        return False
 
     async def close(self) -> None:
         self._closed = True
         for partition in list(self._partitions.values()):
             self._drop(partition, ConnectionError("the log is closed"))
+        for task in self._tasks:
+            task.cancel()
         while self._tasks:
             await asyncio.wait(self._tasks)
         await asyncio.get_running_loop().run_in_executor(None, self._consumer.stop)
@@ -164,10 +191,12 @@ class Following:
         for number, settled in batch.settled.items():
             partition = self._current(number, batch)
             if partition is not None:
+                self.note_end(number, settled)
                 partition.advance(settled)
         for number, error in batch.broken.items():
             partition = self._current(number, batch)
             if partition is not None:
+                self._suspect()
                 log.warning("partition %d of %s: %s", number, self._topic.name, error.str())
                 self._reopen(partition, explain(error))
 
@@ -221,7 +250,7 @@ class Following:
 
     def _place(self, partition: Partition, mark: Mark) -> int:
         """Where to begin: where it stopped, if what came after that is still there, else near the end."""
-        partition.end = mark.end
+        self.note_end(partition.number, mark.end)
         if partition.settled and mark.lost <= partition.settled <= mark.end:
             return partition.settled
         partition.settled = max(mark.lost, mark.end - WARM_UP)

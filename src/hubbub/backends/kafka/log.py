@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from hubbub.backends.kafka.address import Address
 from hubbub.backends.kafka.appending import Appender, Results
 from hubbub.backends.kafka.following import Following
 from hubbub.backends.kafka.marks import Marks
@@ -14,7 +15,7 @@ from hubbub.backends.kafka.producing import DELIVERY_TIMEOUT
 from hubbub.backends.kafka.reading import REACH, Reader
 from hubbub.backends.kafka.repeats import Repeats
 from hubbub.backends.kafka.scanning import ScannerThread
-from hubbub.backends.kafka.topic import Address, Steward, Topic
+from hubbub.backends.kafka.topic import Steward, Topic
 from hubbub.delivery.dedup import AGE, WINDOW
 from hubbub.delivery.retention import RetentionPolicy
 from hubbub.ports import Append, Page, Sink
@@ -117,14 +118,21 @@ class KafkaLog:
 
     def _make_clients(self, topic: Topic) -> _Clients:
         size, age = self._window
-        servers = self._address.servers
+        client = self._address.client
         marks = Marks(self._steward.admin, topic.name, self._timeout)
         repeats = Repeats(self._clock, size=size, age=age)
         following = Following(
-            servers, topic, marks, repeats, retention=self._retention, memory=self._memory, clock=self._clock
+            client,
+            topic,
+            marks,
+            repeats,
+            self._suspicion.set,
+            retention=self._retention,
+            memory=self._memory,
+            clock=self._clock,
         )
-        appender = Appender(servers, topic, following, repeats, self._suspicion.set, timeout=self._timeout)
-        scanner = ScannerThread(servers, topic.name)
+        appender = Appender(client, topic, following, repeats, self._suspicion.set, timeout=self._timeout)
+        scanner = ScannerThread(client, topic.name)
         reader = Reader(topic, following, marks, repeats, scanner, reach=self._reach)
         return _Clients(topic, marks, repeats, following, appender, scanner, reader)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hubbub.backends.kafka.address import parse
 from hubbub.backends.kafka.log import KafkaLog
-from hubbub.backends.kafka.topic import Steward, parse
+from hubbub.backends.kafka.topic import Steward
 from hubbub.config import Settings
 from hubbub.delivery.dedup import AGE
 from hubbub.delivery.retention import RetentionPolicy

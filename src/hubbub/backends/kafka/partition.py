@@ -21,7 +21,7 @@ class Followed:
 class Partition:
     """Offsets count from 1. Nothing of it is to be relied on before `opened` is done."""
 
-    __slots__ = ("_waiting", "end", "error", "followed", "number", "opened", "settled", "turn", "used")
+    __slots__ = ("_waiting", "error", "followed", "number", "opened", "settled", "turn", "used")
 
     def __init__(self, number: int, now: float) -> None:
         self.number = number
@@ -30,8 +30,6 @@ class Partition:
         """Everything up to this offset has come."""
         self.turn = 0
         """In which turn of the consumer it is followed; 0 before it is."""
-        self.end = 0
-        """The highest offset known to be given out."""
         self.followed: dict[str, Followed] = {}
         self.used = now
         """When somebody last needed it."""
@@ -42,16 +40,15 @@ class Partition:
     def advance(self, settled: int) -> None:
         """Everything up to this offset has come: whoever waited for that goes on."""
         self.settled = max(self.settled, settled)
-        self.end = max(self.end, settled)
         if self._waiting:
             self._waiting = [waiting for waiting in self._waiting if not self._answer(*waiting)]
 
     async def reach(self, offset: int) -> None:
         """Waits until everything up to this offset has come. Raises `OSError` when the partition is given up."""
-        if self.settled >= offset:
-            return
         if self.error is not None:
             raise self.error
+        if self.settled >= offset:
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((offset, future))
         await future

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from hubbub.backends.kafka.envelope import make_headers
-from hubbub.backends.kafka.topic import client_config
 from hubbub.ports import Append
 
 log = logging.getLogger("hubbub.kafka")
@@ -51,7 +50,7 @@ class ProducerThread:
 
     def __init__(
         self,
-        servers: str,
+        client: Mapping[str, Any],
         topic: str,
         settle: Callable[[Sequence[Flight]], None],
         *,
@@ -64,7 +63,7 @@ class ProducerThread:
         self._is_broken = False
         self._is_stopped = False
         self._config: dict[str, Any] = {
-            **client_config(servers),
+            **client,
             "enable.idempotence": True,
             "acks": "all",
             # A batch is what a turn of the loop appends: waiting for more would only delay it.

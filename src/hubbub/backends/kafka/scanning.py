@@ -6,9 +6,9 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -46,12 +46,12 @@ class Scan(NamedTuple):
 class ScannerThread:
     """Reads stretches of partitions."""
 
-    def __init__(self, servers: str, topic: str) -> None:
+    def __init__(self, client: Mapping[str, Any], topic: str) -> None:
         self._topic = topic
         self._loop = asyncio.get_running_loop()
         self._waiting: SimpleQueue[tuple[Scan, asyncio.Future[Sequence[Arrival]]] | None] = SimpleQueue()
         # A question that waits for what does not come would hold up the next scan.
-        self._consumer = Consumer({**consumer_config(servers), "fetch.wait.max.ms": 5}, logger=log)
+        self._consumer = Consumer({**consumer_config(client), "fetch.wait.max.ms": 5}, logger=log)
         self._thread = threading.Thread(target=self._run, name="hubbub-kafka-scanner", daemon=True)
         self._thread.start()
 

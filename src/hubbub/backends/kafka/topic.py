@@ -6,29 +6,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 from zlib import crc32
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
+from hubbub.backends.kafka.address import Address
 from hubbub.errors import ConfigurationError
 
 log = logging.getLogger("hubbub.kafka")
 
-PORT = 9092
-PARTITIONS = 16
 _TIMEOUT = 5.0
 _RETRY = 0.1
-_FORM = "write it as kafka://host:9092,host:9092/topic, or with ?partitions=16"
-
-
-class Address(NamedTuple):
-    """What `kafka://host:port,host:port/topic?partitions=16` says. `partitions` is for a topic that is made."""
-
-    servers: str
-    topic: str
-    partitions: int
 
 
 class Topic(NamedTuple):
@@ -43,24 +32,6 @@ class Topic(NamedTuple):
         return crc32(log.encode()) % self.partitions
 
 
-def parse(url: str, setting: str, cluster: str) -> Address:
-    """The topic bears the cluster's name where none is said. Raises `ConfigurationError` that names the setting."""
-    parts = urlsplit(url)
-    servers = [server if ":" in server else f"{server}:{PORT}" for server in parts.netloc.split(",") if server]
-    for server in servers:
-        host, _, port = server.rpartition(":")
-        if not host or not port.isdecimal() or "@" in host:
-            raise ConfigurationError(setting, f"{server!r} is no host:port; {_FORM}")
-    topic = parts.path.strip("/") or cluster
-    options = parse_qs(parts.query, keep_blank_values=True)
-    partitions = options.pop("partitions", [str(PARTITIONS)])[-1]
-    if parts.scheme != "kafka" or not servers or options or not partitions.isdecimal() or not int(partitions):
-        raise ConfigurationError(setting, _FORM)
-    if len(topic) > 249 or not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in topic):
-        raise ConfigurationError(setting, f"{topic!r} is no name of a topic; {_FORM}")
-    return Address(",".join(servers), topic, int(partitions))
-
-
 class Steward:
     """Looks after the topic. Everything raises `OSError` when no answer comes."""
 
@@ -68,25 +39,41 @@ class Steward:
         """`retention` is in seconds: what the topic keeps if it has to be made."""
         self._address = address
         self._retention = retention
-        self.admin = AdminClient(client_config(address.servers), logger=log)
+        self._refusal = ""
+        config: dict[str, Any] = {**address.client, "error_cb": self._failed}
+        self.admin = AdminClient(config, logger=log)
 
     async def open(self, setting: str, patience: float) -> Topic:
         """The topic, made if it is missing. Raises `ConfigurationError` that names the setting."""
-        why = "no answer"
-        try:
-            async with asyncio.timeout(patience):
-                while True:
-                    try:
-                        return await self._open(setting)
-                    except OSError as error:
-                        why = str(error)
-                    await asyncio.sleep(_RETRY)
-        except TimeoutError:
-            raise ConfigurationError(
-                setting,
-                f"no Kafka answers at {self._address.servers} within {patience:g} s ({why}); "
-                "start it, or correct the address",
-            ) from None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        opening = loop.create_task(self._open_patiently(setting))
+        while not (opening.done() or self._refusal or loop.time() > deadline):
+            await asyncio.wait([opening], timeout=_RETRY)
+            # Brings `_failed` what there is to say.
+            self.admin.poll(0)
+        if opening.done():
+            return opening.result()
+        opening.cancel()
+        servers = self._address.servers
+        if self._refusal:
+            raise ConfigurationError(setting, f"Kafka at {servers} lets nobody in with this login: {self._refusal}")
+        raise ConfigurationError(
+            setting, f"no Kafka answers at {servers} within {patience:g} s; start it, or correct the address"
+        )
+
+    async def _open_patiently(self, setting: str) -> Topic:
+        while True:
+            try:
+                return await self._open(setting)
+            except OSError as error:
+                log.info("Kafka is not there yet: %s", error)
+            await asyncio.sleep(_RETRY)
+
+    def _failed(self, error: KafkaError) -> None:
+        """What will not get better by waiting ends the start."""
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            self._refusal = error.str()
 
     async def describe(self) -> Topic | None:
         """The topic as it is now; None when there is none."""
@@ -178,15 +165,3 @@ _PASSING = {
     KafkaError._NOENT,
 }
 """While a leader comes back or is chosen."""
-
-
-def client_config(servers: str) -> dict[str, Any]:
-    """What every client of librdkafka here is told."""
-    return {
-        "bootstrap.servers": servers,
-        "client.id": "hubbub",
-        "reconnect.backoff.max.ms": 1000,
-        "topic.metadata.refresh.interval.ms": 30_000,
-        # What it logs comes as an error, too, to whom it concerns.
-        "log.connection.close": False,
-    }

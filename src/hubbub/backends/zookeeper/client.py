@@ -6,12 +6,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, NoNodeError, NotEmptyError, SessionExpiredError
+from kazoo.exceptions import (
+    ConnectionClosedError,
+    ConnectionLoss,
+    NoAuthError,
+    NoNodeError,
+    NotEmptyError,
+    SessionExpiredError,
+)
 from kazoo.protocol.states import KazooState
+from kazoo.security import make_digest_acl
 
 from hubbub.errors import ConfigurationError, TryLater
 
@@ -36,12 +44,20 @@ class Client:
     """
 
     def __init__(
-        self, servers: str, root: str, *, patience: float = PATIENCE, session_timeout: float = SESSION_TIMEOUT
+        self, address: Address, *, patience: float = PATIENCE, session_timeout: float = SESSION_TIMEOUT
     ) -> None:
-        self.root = root
-        self._servers = servers
+        self.root = address.root
+        self._servers = address.servers
         self._patience = patience
-        self._kazoo = KazooClient(hosts=servers, timeout=session_timeout, connection_retry=dict(_RECONNECT), logger=log)
+        self._kazoo = KazooClient(
+            hosts=address.servers,
+            timeout=session_timeout,
+            connection_retry=dict(_RECONNECT),
+            logger=log,
+            auth_data=[("digest", ":".join(address.login))] if address.login else None,
+            # What is made with a login is for that login alone.
+            default_acl=[make_digest_acl(*address.login, all=True)] if address.login else None,
+        )
         self._connected = asyncio.Event()
         self._was_lost = False
         self._revived: Callable[[], None] | None = None
@@ -65,7 +81,13 @@ class Client:
         try:
             async with asyncio.timeout(patience):
                 await self._connected.wait()
-                await self.ask(lambda kazoo: kazoo.ensure_path_async(self.root))
+                await self.ensure(self.root)
+                await self.children(self.root)
+        except NoAuthError:
+            await self.close()
+            raise ConfigurationError(
+                setting, f"{self.root} of ZooKeeper at {self._servers} is not for this login; correct user or password"
+            ) from None
         except (TimeoutError, TryLater):
             await self.close()
             raise ConfigurationError(
@@ -162,18 +184,28 @@ class Client:
         self._kazoo.close()
 
 
-def parse(url: str, setting: str, cluster: str) -> tuple[str, str]:
-    """The servers, as kazoo wants them, and the path below which everything is kept: `/CLUSTER` where none is said."""
+class Address(NamedTuple):
+    """What `zookeeper://user:password@host:port,host:port/path` says; `login` is empty without a user."""
+
+    servers: str
+    root: str
+    login: tuple[str, ...] = ()
+
+
+def parse(url: str, setting: str, cluster: str) -> Address:
+    """Everything is kept below `/CLUSTER` where no path is said. Raises `ConfigurationError` that names the setting."""
     parts = urlsplit(url)
-    servers = [server if ":" in server else f"{server}:{PORT}" for server in parts.netloc.split(",") if server]
+    user, _, places = parts.netloc.rpartition("@")
+    servers = [server if ":" in server else f"{server}:{PORT}" for server in places.split(",") if server]
     root = parts.path.rstrip("/") or f"/{cluster}"
     for server in servers:
         host, _, port = server.rpartition(":")
-        if not host or not port.isdecimal() or "@" in host:
+        if not host or not port.isdecimal():
             raise ConfigurationError(setting, f"{server!r} is no host:port; {_FORM}")
     if parts.scheme != "zookeeper" or not servers or "//" in root or parts.query:
         raise ConfigurationError(setting, _FORM)
-    return ",".join(servers), root
+    name, _, password = user.partition(":")
+    return Address(",".join(servers), root, (unquote(name), unquote(password)) if user else ())
 
 
 def segment(kind: str, name: str) -> str:

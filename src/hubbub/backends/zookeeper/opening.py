@@ -38,8 +38,7 @@ class ZookeeperBackend:
         start_patience: float = START_PATIENCE,
         session_timeout: float = SESSION_TIMEOUT,
     ) -> None:
-        servers, root = parse(url, setting, cluster)
-        self.client = Client(servers, root, patience=patience, session_timeout=session_timeout)
+        self.client = Client(parse(url, setting, cluster), patience=patience, session_timeout=session_timeout)
         self.sessions = ZookeeperSessions(self.client)
         self.registry = ZookeeperRegistry(self.client)
         self._setting = setting
