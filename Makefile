@@ -55,6 +55,12 @@ browser: .venv/ready pages browsers
 chaos: .venv/ready
 	CHAOS_CLIENTS=$${CHAOS_CLIENTS:-1000} CHAOS_SECONDS=$${CHAOS_SECONDS:-60} $(BIN)/pytest -m slow tests/chaos
 
+# Documents while the server is killed, KILLS times.
+KILLS ?= 200
+.PHONY: crash
+crash: .venv/ready
+	HUBBUB_KILLS=$(KILLS) $(BIN)/pytest -m slow tests/collab/test_kills.py
+
 SEEDS ?= 10000
 simulate: .venv/ready
 	$(BIN)/hubbub simulate --seeds $(SEEDS)

@@ -15,8 +15,9 @@ class Append(Struct, frozen=True):
 
     `session` and `message_id` together are the idempotency key; without them there is none. `key` is what a
     log that conflates goes by: there the newest record of each key outlives the retention. With `expected` the
-    record is appended only if that is the offset of the log's last record, else it is refused as a `conflict`; a
-    repeat is answered as such all the same. Not every log can do that (`Log.conditional`).
+    record is appended only if that is the offset of the log's last record, else it is refused as a `conflict`, and
+    with it every later one of the batch that expects something of that log, since it was to stand behind it; a repeat
+    is answered as such all the same. Not every log can do that (`Log.conditional`).
     """
 
     log: str

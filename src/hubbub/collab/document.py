@@ -65,13 +65,17 @@ class Document:
     were brought over to a document that nobody can say the history of; `rejected` a `Rejected`.
     """
 
-    def __init__(self, client: Client, id: str, *, name: str = "", colour: str = "") -> None:
-        """`name` and `colour` are shown to others beside the cursor; the user's name by default."""
+    def __init__(self, client: Client, id: str, *, name: str = "", colour: str = "", author: str = "") -> None:
+        """`name` and `colour` are shown to others beside the cursor; the user's name by default.
+
+        `author` is the `client_id` of an earlier document, to be the same author: 8 to 64 of 0-9 a-f.
+        """
         self.id = id
         self._client = client
         self._channel = f"doc:{id}"
         self._loop = asyncio.get_running_loop()
         self._replica = Replica(self._others_edited)
+        self._replica.client_id = author
         self._undo = UndoStack()
         self._pointers = Pointers(self._replica)
         self._name, self._colour = name, colour
@@ -425,7 +429,9 @@ class Document:
 
 
 @asynccontextmanager
-async def open_document(client: Client, id: str, *, name: str = "", colour: str = "") -> AsyncIterator[Document]:
+async def open_document(
+    client: Client, id: str, *, name: str = "", colour: str = "", author: str = ""
+) -> AsyncIterator[Document]:
     """Opens a document, and closes it when the block ends, after everything was saved unless the block failed.
 
         async with connect(url) as client, open_document(client, "notes") as notes:
@@ -433,7 +439,7 @@ async def open_document(client: Client, id: str, *, name: str = "", colour: str 
 
     Raises what the server answers (`not_found`, `forbidden`). Without a connection it waits for one.
     """
-    document = Document(client, id, name=name, colour=colour)
+    document = Document(client, id, name=name, colour=colour, author=author)
     try:
         await document.opened()
         yield document

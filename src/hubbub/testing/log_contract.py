@@ -275,6 +275,23 @@ class LogContract:
                 assert (await answer(log.head("a"))).offset == results[0].offset
             assert _records(await self.read(log, "a")) == [b"%d" % link for link in range(20)]
 
+    async def test_what_was_to_stand_behind_a_refused_record_is_refused(self) -> None:
+        async with self.conditional() as log:
+            (first,) = await self.append(log, Append("a", b"1", expected=0))
+            results = await answer(
+                log.append(
+                    [
+                        Append("a", b"x", expected=first.offset - 1),
+                        Append("a", b"y", expected=first.offset),
+                        Append("b", b"1", expected=0),
+                        Append("a", b"2"),
+                    ]
+                )
+            )
+            assert [_code(result) for result in results[:2]] == ["conflict", "conflict"]
+            assert all(isinstance(result, Appended) for result in results[2:])
+            assert _records(await self.read(log, "a")) == [b"1", b"2"]
+
     async def test_the_record_expected_may_be_gone(self) -> None:
         clock = VirtualClock()
         async with self.opened(Retention(age=10), clock) as log:

@@ -46,7 +46,8 @@ class MemoryLog:
 
     def append(self, batch: Sequence[Append]) -> Sequence[Appended | Refused]:
         now = self._clock()
-        return [self._append_one(item, now) for item in batch]
+        refused: set[str] = set()
+        return [self._append_one(item, now, refused) for item in batch]
 
     def read(self, log: str, *, after: int = 0, before: int | None = None, limit: int, newest: bool = False) -> Page:
         ring = self._rings.get(log)
@@ -71,26 +72,30 @@ class MemoryLog:
     def close(self) -> None:
         """Nothing is kept."""
 
-    def _append_one(self, item: Append, now: float) -> Appended | Refused:
+    def _append_one(self, item: Append, now: float, refused: set[str]) -> Appended | Refused:
+        """`refused` are the logs in which one of the batch had a condition that did not hold."""
         if not item.session:
-            return self._refusal(item) or self._store(item, now)
+            return self._refusal(item, refused) or self._store(item, now)
         # UUIDs compare without case.
         message_id = item.message_id.lower()
         first = self._seen.find(item.session, message_id, now)
         if first is not None:
             return Appended(first.epoch, first.offset, True)
-        refusal = self._refusal(item)
+        refusal = self._refusal(item, refused)
         if refusal is not None:
             return refusal
         result = self._store(item, now)
         self._seen.put(item.session, message_id, result, now)
         return result
 
-    def _refusal(self, item: Append) -> Refused | None:
+    def _refusal(self, item: Append, refused: set[str]) -> Refused | None:
         if item.expected is None:
             return None
         head = self.head(item.log).offset
-        return None if head == item.expected else Refused("conflict", f"the log is at {head}")
+        if head == item.expected and item.log not in refused:
+            return None
+        refused.add(item.log)
+        return Refused("conflict", f"the log is at {head}")
 
     def _store(self, item: Append, now: float) -> Appended:
         ring = self._rings.get(item.log)

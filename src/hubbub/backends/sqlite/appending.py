@@ -136,6 +136,7 @@ class Appender:
         """Decides for each item whether it is a repeat, and gives it an offset if it is not."""
         now = self._database.wall()
         find = self._memory.seen.find
+        refused: set[str] = set()
         for item in items:
             if item.session:
                 sent = find(item.session, item.message_id.lower(), now)
@@ -144,7 +145,8 @@ class Appender:
                     work.waits = work.waits or sent.pending
                     continue
             log = work.logs[item.log]
-            if item.expected is not None and item.expected != log.tail:
+            if item.expected is not None and (item.expected != log.tail or item.log in refused):
+                refused.add(item.log)
                 work.answers.append(Refused("conflict", f"the log is at {log.tail}"))
                 # Whoever reads the log for it is to find what was there before it.
                 work.waits = work.waits or log.tail != log.ring.head

@@ -177,7 +177,7 @@ local function append(keys, args)
   if was_empty then
     log.oldest, log.before = now, log.total
   end
-  local answers, records, sizes, windows = {log.epoch}, {}, {}, {}
+  local answers, records, sizes, windows, refused = {log.epoch}, {}, {}, {}, false
   for i = 10, #args, 4 do
     local record, session, id, expected = args[i], args[i + 1], args[i + 2], args[i + 3]
     local window, known
@@ -191,7 +191,9 @@ local function append(keys, args)
     end
     if known then
       answers[#answers + 1] = -known
-    elseif expected ~= '' and tonumber(expected) ~= log.head then
+    elseif expected ~= '' and (refused or tonumber(expected) ~= log.head) then
+      -- What follows it in the batch was to stand behind it.
+      refused = true
       answers[#answers + 1] = string.format('%d', log.head)
     else
       log.head = log.head + 1
