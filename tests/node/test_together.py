@@ -320,3 +320,27 @@ async def test_the_grace_is_kept_over_a_lost_connection() -> None:
     await until(lambda: ann.told()[1:] == [("join", "bob", 2)])
     ann.text("room:den", "welcome back")
     await until(lambda: [content for _, content in bob.texts()] == ["welcome back"])
+
+
+@virtual
+async def test_a_node_without_its_backend_says_so_and_goes_on_as_far_as_it_can() -> None:
+    cluster = await start()
+    ann = await begin(cluster, "a", "ann", "den")
+    bob = await begin(cluster, "b", "bob", "den")
+    node = cluster.app("b").server.node
+    assert cluster.app("b").server._health()["status"] == "ok"
+    cluster.nodes["b"].cut_off()
+    bob.text("room:den", "lost")
+    (refused,) = await bob.hear("error")
+    assert (refused.code, refused.payload.number) == ("unavailable", 132)
+    ann.text("room:den", "on the other side")
+    await until(lambda: node.away == ["log", "rooms", "registry"], 30)
+    health = cluster.app("b").server._health()
+    assert (health["status"], health["away"], health["connections"]) == ("degraded", ["log", "rooms", "registry"], 1)
+    assert cluster.app("a").server._health()["status"] == "ok"
+    assert (await bob.ask("ping")).type == "pong"
+    cluster.nodes["b"].mend()
+    await until(lambda: [content for _, content in bob.texts()] == ["on the other side"], 10)
+    await until(lambda: node.away == [], 30)
+    bob.text("room:den", "here again")
+    await until(lambda: [content for _, content in ann.texts()] == ["on the other side", "here again"])

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
+from hubbub.testing.simulation.cluster import simulate_cluster
 from hubbub.testing.simulation.run import Result, simulate, tune
 
 
-def run_simulations(seeds: int, seed: int | None, jobs: int | None) -> int:
+def run_simulations(seeds: int, seed: int | None, jobs: int | None, nodes: int = 1) -> int:
     """Plays the seeds 0 to `seeds` - 1, or just one, and says what it found. Returns how many broke the guarantee."""
+    one = simulate if nodes == 1 else partial(simulate_cluster, nodes)
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Sets of strings have another order in every process, and a seed is to be the same story in all of them.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
@@ -21,11 +24,11 @@ def run_simulations(seeds: int, seed: int | None, jobs: int | None) -> int:
     began = time.perf_counter()
     virtual, broken = 0.0, 0
     numbers = range(seeds) if seed is None else range(seed, seed + 1)
-    for done, result in enumerate(_play(numbers, jobs), 1):
+    for done, result in enumerate(_play(one, numbers, jobs), 1):
         virtual += result.virtual
         if result.violations:
             broken += 1
-            _tell(result)
+            _tell(result, "" if nodes == 1 else f" --nodes {nodes}")
         if done % 100 == 0 or done == len(numbers):
             real = time.perf_counter() - began
             rate = virtual / 3600 / real
@@ -33,17 +36,17 @@ def run_simulations(seeds: int, seed: int | None, jobs: int | None) -> int:
     return broken
 
 
-def _play(numbers: range, jobs: int | None) -> Iterator[Result]:
+def _play(one: Callable[[int], Result], numbers: range, jobs: int | None) -> Iterator[Result]:
     if len(numbers) == 1:
         tune()
-        yield simulate(numbers[0])
+        yield one(numbers[0])
         return
     with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn"), initializer=tune) as pool:
-        yield from pool.map(simulate, numbers, chunksize=10)
+        yield from pool.map(one, numbers, chunksize=10)
 
 
-def _tell(result: Result) -> None:
-    print(f"\nseed {result.seed} breaks the guarantee (again: hubbub simulate --seed {result.seed})")
+def _tell(result: Result, more: str) -> None:
+    print(f"\nseed {result.seed} breaks the guarantee (again: hubbub simulate --seed {result.seed}{more})")
     for line in result.violations[:20]:
         print(f"  {line}")
     print("how it came to that:")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from hubbub.hub.connection import Connection
 from hubbub.hub.feed import Delivery, Feed
-from hubbub.protocol.messages import GapMessage
-from hubbub.protocol.payloads import Gap
+from hubbub.protocol.messages import GapMessage, PositionMessage
+from hubbub.protocol.payloads import Gap, Position, Positions
 from hubbub.protocol.wire import Profile
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ class FanOut:
             # One that has not got its welcome yet is told there where it begins.
             if reader.session.is_present:
                 self._hub.outbox.send(reader.connection, gap)
+        self._hub.catchup.go_on_all(feed)
+
+    def rename(self, feed: Feed, epoch: str) -> None:
+        """A log that nothing was ever in has another epoch: its readers are to come back with that one."""
+        feed.epoch = epoch
+        message = PositionMessage(payload=Positions(positions={feed.log: Position(epoch, 0)}))
+        for reader in feed.readers.values():
+            if reader.session.is_present:
+                self._hub.outbox.send(reader.connection, message)
         self._hub.catchup.go_on_all(feed)
 
     def encode(self, profile: Profile, run: Sequence[Delivery]) -> bytes | None:

@@ -261,10 +261,9 @@ class Following:
         """Hands on what was read. Returns whether that was all there is."""
         feed = self._hub.feeds.find(tail.log)
         if page.epoch != tail.epoch:
-            if feed is not None and feed.epoch != page.epoch:
-                if tail.at or page.head:
-                    self._hub.fanout.begin_anew(feed, page.epoch, page.oldest)
-                feed.epoch = page.epoch
+            if feed is not None:
+                # Also where nothing has come yet: something may have been on its way.
+                self._hub.fanout.begin_anew(feed, page.epoch, page.oldest)
             tail.epoch, tail.at = page.epoch, page.oldest - 1
             tail.own.clear()
             # It was asked for what comes after an offset of the other log.

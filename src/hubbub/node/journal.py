@@ -22,6 +22,9 @@ log = logging.getLogger("hubbub.journal")
 
 T = TypeVar("T")
 
+_MOST_WAITING = 20_000
+"""Publications that may wait for the append before them."""
+
 
 class LogJournal:
     """Implements `hubbub.hub.journal.Journal`. Appends keep their order: the next waits for the one before.
@@ -37,13 +40,14 @@ class LogJournal:
         self._following = None if shared is None else Following(hub, shared, self._start_beside, mailed)
         self._waiting: list[Publication] = []
         self._appending = False
+        self._is_away = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._beside: set[asyncio.Task[None]] = set()
         """What has no end of its own while the log is away."""
 
     def append(self, batch: list[Publication]) -> None:
         if self._appending:
-            self._waiting.extend(batch)
+            self._wait(batch)
             return
         results = self._store.append([_append(publication) for publication in batch])
         if isawaitable(results):
@@ -53,6 +57,12 @@ class LogJournal:
             self._start(self._append_later(batch, results))
         else:
             self._committed(batch, results)
+
+    def _wait(self, batch: list[Publication]) -> None:
+        room = max(0, _MOST_WAITING - len(self._waiting))
+        self._waiting.extend(batch[:room])
+        for publication in batch[room:]:
+            self._hub.publishing.refused(publication, "unavailable", "the log does not keep up")
 
     def read(
         self,
@@ -68,6 +78,11 @@ class LogJournal:
 
     def head(self, log: str, then: Callable[[Position | None], None]) -> None:
         self._answer(self._store.head(log), then)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the log could not be had when it was last asked."""
+        return self._is_away if self._following is None else self._following.is_away
 
     @property
     def is_shared(self) -> bool:
@@ -89,9 +104,7 @@ class LogJournal:
         elif epoch == feed.epoch:
             return
         elif feed.flushed == 0 and oldest == 1:
-            # Nothing was ever in it that could have been lost.
-            feed.epoch = epoch
-            self._hub.catchup.go_on_all(feed)
+            self._hub.fanout.rename(feed, epoch)
         else:
             self._hub.fanout.begin_anew(feed, epoch, oldest)
 
@@ -127,16 +140,18 @@ class LogJournal:
     async def _answer_later(self, result: Awaitable[T], then: Callable[[T | None], None]) -> None:
         try:
             value: T | None = await result
+            self._note(is_away=False)
         except Exception as error:
-            _complain("read", error)
+            self._complain("read", error)
             value = None
         then(value)
 
     async def _append_later(self, batch: list[Publication], results: Awaitable[Sequence[Appended | Refused]]) -> None:
         try:
             answers = await results
+            self._note(is_away=False)
         except Exception as error:
-            _complain("appended to", error)
+            self._complain("appended to", error)
             answers = [Refused("unavailable", "the log cannot be had now")] * len(batch)
         self._committed(batch, answers)
         if self._following is not None:
@@ -146,6 +161,20 @@ class LogJournal:
         if batch:
             self.append(batch)
         self._hub.wake()
+
+    def _complain(self, verb: str, error: Exception) -> None:
+        if not isinstance(error, OSError | TryLater):
+            log.error("the log cannot be %s", verb, exc_info=error)
+        elif not self.is_away:
+            # One that is away is no mystery, and is met by everyone.
+            log.error("the log cannot be %s: %s", verb, error)
+        self._note(is_away=True)
+
+    def _note(self, *, is_away: bool) -> None:
+        if self._following is None:
+            self._is_away = is_away
+        else:
+            self._following.is_away = is_away
 
     def _committed(self, batch: list[Publication], results: Sequence[Appended | Refused]) -> None:
         publishing, following = self._hub.publishing, self._following
@@ -170,12 +199,6 @@ class LogJournal:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _complain(verb: str, error: Exception) -> None:
-    # One that is away is no mystery, and comes in crowds.
-    trace = None if isinstance(error, OSError | TryLater) else error
-    log.error("the log cannot be %s: %s", verb, error, exc_info=trace)
 
 
 def _append(publication: Publication) -> Append:

@@ -96,6 +96,16 @@ class Node:
         self._sweep = self._loop.call_later(SWEEP_INTERVAL, self._sweep_on)
         self._loop.call_soon(self._turn)
 
+    @property
+    def away(self) -> list[str]:
+        """What cannot be had now, of `log`, `rooms` and `registry`: the node goes on as far as it can without."""
+        is_away = {
+            "log": self._journal.is_away,
+            "rooms": self.together is not None and self.together.roster.is_away,
+            "registry": self.cluster is not None and self.cluster.members.is_away,
+        }
+        return [name for name, is_so in is_away.items() if is_so]
+
     async def settle(self) -> None:
         """Brings what is under way to its end: what was published is in the log, acknowledged and delivered."""
         self._turn()

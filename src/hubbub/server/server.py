@@ -194,14 +194,24 @@ class Server:
             await gone.wait()
 
     def _health(self) -> dict[str, object]:
+        away = self.node.away
         health: dict[str, object] = {
-            "status": "stopping" if self._stopping else "draining" if self._is_leaving else "ok",
+            "status": self._status(bool(away)),
             "node": self.settings.node_name,
             "connections": len(self.hub.connections),
         }
+        if away:
+            health["away"] = away
         if self.node.cluster is not None:
             health["cluster"] = self.node.cluster.health()
         return health
+
+    def _status(self, is_degraded: bool) -> str:
+        if self._stopping:
+            return "stopping"
+        if self._is_leaving:
+            return "draining"
+        return "degraded" if is_degraded else "ok"
 
     def _answer_health(self, request: WSUpgradeRequest) -> tuple[str, bytes]:
         return "application/json", msgspec.json.encode(self._health())

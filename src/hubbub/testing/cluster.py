@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 from hubbub.app.application import Hubbub
@@ -31,11 +32,12 @@ _EPOCH_MS = 1_700_000_000_000
 class Backend:
     """What the nodes share."""
 
-    def __init__(self, *, retention: RetentionPolicy | None = None) -> None:
+    def __init__(self, *, retention: RetentionPolicy | None = None, wall: Callable[[], int] | None = None) -> None:
         clock = asyncio.get_running_loop().time
+        wall = wall or wall_ms
         self.records = MemoryLog(retention=retention, clock=clock)
         self.log: SharedLog = SharedMemoryLog(self.records)
-        self.sessions = MemorySessions(wall=lambda: clock() + _EPOCH_MS / 1000)
+        self.sessions = MemorySessions(wall=lambda: wall() / 1000)
         self.directory = MemoryDirectory()
         self.presence = MemoryPresence()
         self.registry = MemoryRegistry(clock=clock)
@@ -45,8 +47,17 @@ class Backend:
 class ClusterNode:
     """One node: its application, its clients' network, and its line to the backend."""
 
-    def __init__(self, name: str, backend: Backend, make_app: MakeApp, seed: str, delay: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        backend: Backend,
+        make_app: MakeApp,
+        seed: str,
+        delay: float,
+        wall: Callable[[], int] | None = None,
+    ) -> None:
         self.name = name
+        self._wall = wall or wall_ms
         self._backend = backend
         self._make_app = make_app
         self.network = Network(random.Random(f"{seed}/{name}").getrandbits(32), delay=delay)
@@ -70,7 +81,7 @@ class ClusterNode:
             registry=LineRegistry(line, backend.registry),
             mailbox=LineMailbox(line, MemoryMailbox(backend.exchange)),
             clock=asyncio.get_running_loop().time,
-            wall=wall_ms,
+            wall=self._wall,
         )
         await app.start(listen=False)
 

@@ -8,13 +8,15 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from msgspec import Struct
 
+from hubbub.client.options import Dial
 from hubbub.testing.loop import Stuck, VirtualLoop
-from hubbub.testing.network import Network
+from hubbub.testing.network import Link, Network
 from hubbub.testing.simulation.checker import Acknowledged, Heard, check, is_complete
 from hubbub.testing.simulation.people import Program, become, finish
 from hubbub.testing.simulation.plan import Happening, Plan, make_plan
@@ -40,13 +42,31 @@ class Result(Struct, frozen=True):
     deliveries: int
 
 
+class Clients(Protocol):
+    """What stands between clients and servers."""
+
+    @property
+    def dial(self) -> Dial: ...
+
+    def alive(self) -> list[Link]: ...
+
+
+class Server(Protocol):
+    """What can be started and stopped, as often as one likes."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+
 class Run:
     """What everyone in one simulation shares."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.loop = asyncio.get_running_loop()
-        self.network = Network(plan.seed, delay=plan.delay)
         self.truth = Truth()
         self.heard: list[Heard] = []
         self.acknowledged: list[Acknowledged] = []
@@ -55,7 +75,13 @@ class Run:
         self._began = self.loop.time()
         self._shift = 0
         self._rng = random.Random(f"faults/{plan.seed}")
-        self.server = SimulatedServer(self.network, plan.settings, plan.storage, self.truth, self.wall)
+        self.network, self.server = self.make_server()
+
+    def make_server(self) -> tuple[Clients, Server]:
+        """What clients go through, and what they reach."""
+        network = Network(self.plan.seed, delay=self.plan.delay)
+        server = SimulatedServer(network, self.plan.settings, self.plan.storage, self.truth, self.wall)
+        return network, server
 
     def wall(self) -> int:
         """Milliseconds since 1970, on a clock that jumps."""
@@ -78,10 +104,7 @@ class Run:
         programs = [Program(self, person) for person in self.plan.people]
         for program in programs:
             await program.start()
-        for happening in self.plan.happenings:
-            await asyncio.sleep(max(0.0, self._began + happening.at - self.loop.time()))
-            await self._happen(happening)
-        await asyncio.sleep(max(0.0, self._began + self.plan.duration - self.loop.time()))
+        await self.happen()
         self.note("faults end")
         self.is_settling = True
         found = await self._settle(programs)
@@ -89,6 +112,17 @@ class Run:
             await program.stop()
         await self.server.stop()
         return found
+
+    async def happen(self) -> None:
+        """All faults of the plan."""
+        for happening in self.plan.happenings:
+            await self.wait_until(happening.at)
+            await self._happen(happening)
+        await self.wait_until(self.plan.duration)
+
+    async def wait_until(self, at: float) -> None:
+        """Until so many seconds after the beginning."""
+        await asyncio.sleep(max(0.0, self._began + at - self.loop.time()))
 
     async def _settle(self, programs: list[Program]) -> list[str]:
         found = []
@@ -99,31 +133,43 @@ class Run:
             for reader in program.readers:
                 if reader.done() and not reader.cancelled() and reader.exception() is not None:
                     found.append(f"a reader failed: {reader.exception()!r}")
-        return found + check(self.truth, self.heard, self.acknowledged)
+        return found + self.violations()
+
+    def violations(self) -> list[str]:
+        """What breaks the guarantee, by everything that was heard and told."""
+        return check(self.truth, self.heard, self.acknowledged)
 
     async def _happen(self, happening: Happening) -> None:
         self.note(f"--- {happening.fault} {happening.size:.2f}")
         size = happening.size
+        server, network = self.server, self.network
+        assert isinstance(server, SimulatedServer)
+        assert isinstance(network, Network)
         if happening.fault == "restart":
-            await self.server.stop()
+            await server.stop()
             await self._come_back(size)
         elif happening.fault == "crash":
-            self.server.crash(silently=size < 0.3)
+            server.crash(silently=size < 0.3)
             await self._come_back(size)
         elif happening.fault == "refuse":
-            self.network.refuse(1 + 20 * size)
-        elif happening.fault == "clock":
+            network.refuse(1 + 20 * size)
+        else:
+            self.disturb(happening.fault, size, network.alive())
+
+    def disturb(self, fault: str, size: float, links: list[Link]) -> None:
+        """What can become of the clock, or of one of these connections."""
+        if fault == "clock":
             self._shift += int((size - 0.5) * 4_000_000)
-        elif links := self.network.alive():
+        elif links:
             link = self._rng.choice(links)
-            if happening.fault == "cut":
+            if fault == "cut":
                 link.cut()
-            elif happening.fault == "stall":
+            elif fault == "stall":
                 link.stall(1 + 30 * size)
-            elif happening.fault == "slow":
+            elif fault == "slow":
                 link.slow_down(0.05 + 1.5 * size)
             else:
-                link.swallow(up=happening.fault != "swallow_down", down=happening.fault != "swallow_up")
+                link.swallow(up=fault != "swallow_down", down=fault != "swallow_up")
 
     async def _come_back(self, size: float) -> None:
         await asyncio.sleep(0.1 + 10 * size)
@@ -133,8 +179,13 @@ class Run:
 
 def simulate(seed: int) -> Result:
     """Plays the plan of a seed. What it finds is the same every time."""
+    return play(seed, lambda: Run(make_plan(seed)))
+
+
+def play(seed: int, make_run: Callable[[], Run]) -> Result:
+    """Plays what `make_run` makes, on a loop of its own."""
     with _quiet():
-        return _simulate(seed)
+        return _play(seed, make_run)
 
 
 @contextmanager
@@ -149,8 +200,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _simulate(seed: int) -> Result:
-    plan = make_plan(seed)
+def _play(seed: int, make_run: Callable[[], Run]) -> Result:
     began = time.perf_counter()
     violations: list[str]
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(horizon=100_000)) as runner:
@@ -158,7 +208,7 @@ def _simulate(seed: int) -> Result:
 
         async def play() -> list[str]:
             nonlocal run
-            run = Run(plan)
+            run = make_run()
             return await run.play()
 
         try:
