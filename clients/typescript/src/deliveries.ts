@@ -56,7 +56,8 @@ export class Deliveries {
   }
 
   #message(envelope: Envelope): void {
-    const message = messageFrom(envelope);
+    // What a document says is for whoever has it open, as it came.
+    const message = envelope.channel?.startsWith("doc:") === true ? undefined : messageFrom(envelope);
     if (message === undefined) {
       this.handlers.other(envelope);
       return;
