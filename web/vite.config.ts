@@ -18,6 +18,7 @@ export default defineConfig({
     // The client's source, so that the pages need no build of it first.
     alias: [
       { find: /^hubbub$/, replacement: client("index") },
+      { find: "hubbub/collab", replacement: client("collab/index") },
       { find: /^hubbub\/(\w+)$/, replacement: client("$1") },
     ],
   },

@@ -218,6 +218,11 @@ export class Client {
     return this.#transmit(envelope);
   }
 
+  /** Asks the server, and waits for the answer: for what this class has no method for. It may be asked twice. */
+  query(type: string, channel: string, payload: Record<string, unknown> = {}): Promise<Envelope> {
+    return this.#query(controlRequest(type, channel, payload));
+  }
+
   // --- Rooms and topics -------------------------------------------------------------------------------------
 
   /** In a session that was kept the room may be joined already: then this tells what there is to know of it. */

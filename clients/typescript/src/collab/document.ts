@@ -32,6 +32,13 @@ export interface DocumentEvents {
   merged: { readonly edits: number };
 }
 
+/** One change of a document: who made it, and when (milliseconds since 1970). */
+export interface Version {
+  readonly revision: number;
+  readonly user: string;
+  readonly timestamp: number;
+}
+
 export interface DocumentOptions {
   /** How the author is called, by default as the user of the connection. */
   readonly name?: string;
@@ -139,6 +146,24 @@ export class SharedDocument {
   select(selection: { readonly anchor: number; readonly head: number } | null): void {
     this.#selection = selection === null ? null : { ...selection };
     this.#pointSoon();
+  }
+
+  // --- The past ---------------------------------------------------------------------------------------------
+
+  /** The last changes, at most 300, in order. The document must be open, and the server at hand. */
+  async versions(): Promise<Version[]> {
+    const { messages = [] } = await this.client.query("history", this.channel, { limit: 300 });
+    return messages.flatMap(({ offset, sender, timestamp }) =>
+      offset === undefined ? [] : [{ revision: offset, user: sender ?? "", timestamp: timestamp ?? 0 }],
+    );
+  }
+
+  /** The text as it was at a revision. Rejects with `not_found` for what is not kept any more. */
+  async textAt(revision: number): Promise<string> {
+    const { payload = {} } = await this.client.query("history", this.channel, { at: revision });
+    const { content } = payload;
+    if (typeof content !== "string") throw new HubbubError("not_found", "the server did not say what the text was");
+    return content;
   }
 
   // --- The connection ---------------------------------------------------------------------------------------
