@@ -59,7 +59,7 @@ chaos: .venv/ready
 KILLS ?= 200
 .PHONY: crash
 crash: .venv/ready
-	HUBBUB_KILLS=$(KILLS) $(BIN)/pytest -m slow tests/collab/test_kills.py
+	DOCUMENT_KILLS=$(KILLS) $(BIN)/pytest -m slow tests/collab/test_kills.py
 
 SEEDS ?= 10000
 simulate: .venv/ready
@@ -93,8 +93,8 @@ proxies:
 		(apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light haproxy >/dev/null) || true
 
 lint: setup
-	$(BIN)/ruff format --check src tests bench hatch_build.py
-	$(BIN)/ruff check src tests bench hatch_build.py
+	$(BIN)/ruff format --check src tests bench examples hatch_build.py
+	$(BIN)/ruff check src tests bench examples hatch_build.py
 	$(BIN)/mypy
 	npm run check
 

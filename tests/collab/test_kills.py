@@ -17,7 +17,7 @@ from hubbub.collab.records import decode_record
 from hubbub.testing.log_contract import answer
 from tests.chaos.processes import hub
 
-KILLS = int(os.environ.get("HUBBUB_KILLS", "4"))
+KILLS = int(os.environ.get("DOCUMENT_KILLS", "4"))
 """`make crash` says 200."""
 
 NAMES = ("ann", "bob", "cid")

@@ -21,9 +21,9 @@ Json = dict[str, Any]
 
 
 def _place() -> Path | None:
-    """Where github.com/josephg/editing-traces (CC BY 4.0) lies: as `HUBBUB_TRACES` says, or beside the project."""
-    if "HUBBUB_TRACES" in os.environ:
-        return Path(os.environ["HUBBUB_TRACES"])
+    """Where github.com/josephg/editing-traces (CC BY 4.0) lies: as `EDITING_TRACES` says, or beside the project."""
+    if "EDITING_TRACES" in os.environ:
+        return Path(os.environ["EDITING_TRACES"])
     found = (parent / "shared/data/editing-traces" for parent in Path(__file__).parents)
     return next(filter(Path.exists, found), None)
 
@@ -33,7 +33,7 @@ def load(name: str) -> Json:
     place = _place()
     path = None if place is None else place / f"{name}.json.gz"
     if path is None or not path.exists():
-        pytest.skip("set HUBBUB_TRACES to a copy of github.com/josephg/editing-traces")
+        pytest.skip("set EDITING_TRACES to a copy of github.com/josephg/editing-traces")
     with gzip.open(path) as file:
         trace: Json = json.load(file)
     return trace
