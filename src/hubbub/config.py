@@ -79,6 +79,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 8000
     workers: int = 1
     """Processes on the port, for `hubbub serve`: one for a core."""
+    own_port: int | None = None
+    """Another port, of this process alone: for its metrics, and clients that are sent here; of workers the first's."""
     reuse_port: bool = False
     """Whether other processes may listen on the same port; the system spreads connections among them."""
     node: str = ""
@@ -206,6 +208,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigurationError(name, "must be at least 1; leave it out for no limit of its own")
+        if self.own_port is not None and not 0 <= self.own_port <= 65536 - self.workers:
+            raise ConfigurationError("own_port", "must be 0 to 65535, also for the last worker; 0 chooses free ones")
         if self.max_waiting < 0:
             raise ConfigurationError("max_waiting", "must be at least 0: then nobody waits")
         for proxy in self.trusted_proxies:

@@ -15,8 +15,8 @@ import pytest
 
 import hubbub
 from tests.chaos.crowd import Crowd
-from tests.integration.processes import HUBBUB, Node, node_of
-from tests.sockets import RawSocket, application, upgrade
+from tests.integration.processes import HUBBUB, Node, free_port, node_of
+from tests.sockets import RawSocket, application, get, upgrade
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +40,21 @@ def children(parent: Node) -> set[int]:
     """The process ids of the workers."""
     pid = parent.process.pid
     return {int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+async def metric_at(port: int, name: str) -> int:
+    """What a worker's own metrics say."""
+    body = (await get(f"http://127.0.0.1:{port}", "/metrics"))[2]
+    (line,) = [line for line in body.splitlines() if line.startswith(f"{name} ")]
+    return int(float(line.split()[1]))
+
+
+async def nodes_at(port: int) -> int:
+    """How many nodes a worker sees, itself included; 0 while it does not listen."""
+    try:
+        return await metric_at(port, "hubbub_nodes")
+    except OSError:
+        return 0
 
 
 def left_in(folder: Path) -> list[Path]:
@@ -129,6 +144,39 @@ async def test_nothing_is_lost_when_a_worker_is_killed(workers: Node) -> None:
             ws.close()
     finally:
         await everyone.close()
+
+
+async def test_workers_are_renewed_one_by_one(tmp_path: Path) -> None:
+    """With ports of their own each is scraped by itself, and clients are sent from one that stops to the others."""
+    first = free_port()
+    parent = Node("w", "--workers", "2", folder=tmp_path, own_port=str(first)).wait()
+    everyone = Crowd(20, 1)
+    try:
+        await everyone.open(f"ws://127.0.0.1:{parent.port}/ws")
+        counts = [await metric_at(first + number, "hubbub_connections") for number in range(2)]
+        assert sum(counts) == 20
+        assert all(counts)
+        load = asyncio.create_task(everyone.load(SECONDS, 0.3))
+        for pid in sorted(children(parent)):
+            os.kill(pid, signal.SIGTERM)
+            await until(lambda pid=pid: not is_alive(pid))
+            # Its successor serves, and has been seen by the other.
+            async with asyncio.timeout(30):
+                while await nodes_at(first) + await nodes_at(first + 1) < 4:
+                    await asyncio.sleep(0.1)
+        await load
+        await everyone.settle()
+        await everyone.last_words()
+        verdict = everyone.judge()
+        print(verdict)
+        assert not verdict.wrong, verdict
+        assert verdict.sessions == 0
+        # Each was sent on at least once, and came to the next before it left the last.
+        assert verdict.connections >= 20
+        assert verdict.disconnections == 0
+    finally:
+        await everyone.close()
+        parent.end()
 
 
 async def test_the_parents_death_ends_the_workers(workers: Node) -> None:

@@ -86,7 +86,9 @@ class Workers:
         common = msgspec.structs.replace(shared, port=port, reuse_port=True)
         names = [f"{self._settings.node_name}-{number + 1}" for number in range(self._count)]
         self._ready = {name: asyncio.Event() for name in names}
-        tasks = [asyncio.create_task(self._keep(name, common)) for name in names]
+        tasks = [
+            asyncio.create_task(self._keep(name, _with_own_port(common, number))) for number, name in enumerate(names)
+        ]
         listening = asyncio.create_task(self._all_ready())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((listening, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -163,6 +165,13 @@ class Workers:
             await asyncio.wait(late)
         for task in tasks:
             task.result()
+
+
+def _with_own_port(common: Settings, number: int) -> Settings:
+    """The workers' own ports are one after the other."""
+    if not common.own_port:
+        return common
+    return msgspec.structs.replace(common, own_port=common.own_port + number)
 
 
 @contextmanager

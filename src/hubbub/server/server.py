@@ -52,7 +52,8 @@ class Server:
         self.settings = node.settings
         self._gate: Gate
         self._pages: Pages
-        self._listening: asyncio.Server | None = None
+        self._listening: list[asyncio.Server] = []
+        """On the port, and on this process's own where that is another."""
         self._stopping = False
         self._moving: asyncio.Future[None] | None = None
         self._proxies = TrustedProxies(self.settings.trusted_proxies)
@@ -71,6 +72,7 @@ class Server:
             try:
                 await self._listen()
             except ConfigurationError:
+                self._hang_up()
                 await self.node.stop()
                 raise
             log.info("listening on %s", self.url)
@@ -84,19 +86,31 @@ class Server:
     async def _listen(self) -> None:
         settings = self.settings
         self.admission = Admission(settings)
+        await self._listen_on("port", settings.port, shared=settings.reuse_port)
+        if settings.own_port is not None:
+            await self._listen_on("own_port", settings.own_port, shared=False)
+
+    async def _listen_on(self, setting: str, port: int, *, shared: bool) -> None:
+        settings = self.settings
         try:
-            self._listening = await listen(
+            server = await listen(
                 self._upgrade,
                 settings.host,
-                settings.port,
+                port,
                 max_message=settings.max_message,
                 handshake_timeout=settings.hello_timeout,
-                reuse_port=settings.reuse_port,
+                reuse_port=shared,
             )
         except OSError as error:
             raise ConfigurationError(
-                "port", f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another"
+                setting, f"cannot listen on {settings.host}:{port}: {error.strerror}; choose another"
             ) from None
+        self._listening.append(server)
+
+    def _hang_up(self) -> None:
+        """Nobody new comes any more."""
+        for server in self._listening:
+            server.close()
 
     async def _join(self, cluster: Cluster) -> None:
         """Tells the other nodes where clients reach this one and how many it takes, and clients of the others."""
@@ -108,23 +122,25 @@ class Server:
     @property
     def port(self) -> int:
         """The port that it listens on, also where the setting was 0."""
-        assert self._listening is not None
-        return int(self._listening.sockets[0].getsockname()[1])
+        return _port_of(self._listening[0])
 
     @property
     def url(self) -> str:
+        return self._url(self._listening[0])
+
+    def _url(self, server: asyncio.Server) -> str:
         host = self.settings.host
         shown = "127.0.0.1" if host in ("", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
-        return f"http://{shown}:{self.port}"
+        return f"http://{shown}:{_port_of(server)}"
 
     def _own_url(self) -> str:
         """Where clients reach this node, empty where nobody can know that, or where others listen as well."""
-        if self._listening is None or self.settings.reuse_port:
+        if not self._listening or (self.settings.reuse_port and self.settings.own_port is None):
             return ""
         if self.settings.host in ("", "0.0.0.0", "::"):  # noqa: S104
             log.warning("other nodes cannot send clients here: set `advertise` to this node's ws:// URL")
             return ""
-        return self.url.replace("http", "ws", 1) + "/ws"
+        return self._url(self._listening[-1]).replace("http", "ws", 1) + "/ws"
 
     async def stop(self, finish: Callable[[], Awaitable[None]] | None = None) -> None:
         """Lets no one in any more, sends what is in flight, says 1001 to everyone, and waits for them to go.
@@ -136,8 +152,7 @@ class Server:
         if self._stopping:
             return
         self._stopping = True
-        if self._listening is not None:
-            self._listening.close()
+        self._hang_up()
         if self.node.cluster is not None:
             await self._move_away(self.node.cluster)
         try:
@@ -149,8 +164,8 @@ class Server:
             connection.transport.abort()
         if self.admission is not None:
             self.admission.abort()
-        if self._listening is not None:
-            await self._listening.wait_closed()
+        for server in self._listening:
+            await server.wait_closed()
         try:
             if finish is not None:
                 await finish()
@@ -265,6 +280,10 @@ class Server:
 
         listener = MessageListener(self.settings.max_message, deflate, begin)
         return WSUpgradeResponseWithListener(_switch(subprotocol, extension), listener)
+
+
+def _port_of(server: asyncio.Server) -> int:
+    return int(server.sockets[0].getsockname()[1])
 
 
 def _switch(subprotocol: str | None, extension: str | None) -> WSUpgradeResponse:
