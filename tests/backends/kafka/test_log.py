@@ -57,6 +57,18 @@ async def test_a_repeat_that_two_nodes_had_on_their_way_at_once_is_read_and_hear
         assert await records(log, "a", after=first) == expected[1:], "though its first is not among them"
 
 
+async def test_a_repeat_far_behind_its_first_is_known_to_who_saw_both(nodes: Nodes) -> None:
+    log = await nodes.make()
+    await put(log, Append("a", b"of another session", "t", "1"))
+    nodes.produce(log, "a", b"first", "s", "1")
+    for start in range(0, 4000, 1000):
+        await put(log, *(Append("a", b"%d" % number) for number in range(start, start + 1000)))
+    again = nodes.produce(log, "a", b"again", "s", "1")
+    await log._now.following._partitions[log._now.topic.partition_of("a")].reach(again)
+    assert await records(log, "a", newest=True, limit=1) == [b"3999"]
+    assert (await records(log, "a", after=again - 2)) == [b"3999"]
+
+
 async def test_a_repeat_is_known_through_a_node_that_has_just_begun(nodes: Nodes) -> None:
     one = await nodes.make()
     (first,) = await put(one, Append("a", b"1", "s", "1"))
@@ -297,6 +309,13 @@ async def test_nothing_is_answered_for_in_an_epoch_that_is_over(nodes: Nodes) ->
             else:
                 break
     assert after.epoch == other._now.topic.epoch
+
+
+async def test_an_offset_that_was_given_out_before_is_of_another_topic(nodes: Nodes) -> None:
+    log = await nodes.make()
+    log._now.following.note_end(log._now.topic.partition_of("a"), 1000)
+    with pytest.raises(ConnectionError, match="made anew"):
+        await put(log, Append("a", b"1"))
 
 
 async def test_a_sink_that_fails_holds_up_nobody(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:
