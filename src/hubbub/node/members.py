@@ -16,6 +16,9 @@ log = logging.getLogger("hubbub.cluster")
 INTERVAL = 3.0
 """Seconds between two signs of life."""
 
+_PATIENCE = 8.0
+"""Seconds that the registry has to answer; together with the interval less than what makes a node be gone."""
+
 TTL = 15.0
 """Seconds without one after which a node is gone."""
 
@@ -142,7 +145,7 @@ class Members:
     async def _look(self) -> bool:
         """One sign of life, and a look at the others. False when another run has this node's name."""
         try:
-            async with asyncio.timeout(INTERVAL):
+            async with asyncio.timeout(_PATIENCE):
                 found = await answer(self._registry.nodes())
                 mine = await answer(self._registry.announce(self.record, TTL))
         except Exception as error:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from hubbub.app.application import Hubbub
 from hubbub.backends.memory.directory import MemoryDirectory
@@ -74,6 +75,7 @@ class ClusterNode:
         self.log = LineLog(line, backend.log, self._rng)
         app = self.app = self._make_app(
             node=self.name,
+            advertise=f"ws://{self.name}/ws",
             log=self.log,
             sessions=LineSessions(line, backend.sessions),
             directory=LineDirectory(line, backend.directory),
@@ -147,9 +149,15 @@ class Cluster:
         return app
 
     async def connect(self, user: str, *nodes: str, **options: Any) -> Client:
-        """A client of the first of these nodes that can be had, and of the next one when that is gone."""
+        """A client of the first of these nodes that can be had, and of the next one when that is gone.
+
+        One that is sent to a node goes to that one.
+        """
 
         async def dial(url: str, **how: Any) -> ClientSocket:
+            sent_to = self.nodes.get(str(urlsplit(url).hostname))
+            if sent_to is not None:
+                return await sent_to.network.dial(url, **how)
             for place, name in enumerate(nodes):
                 try:
                     return await self.nodes[name].network.dial(url, **how)
