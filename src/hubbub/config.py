@@ -156,6 +156,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_connections_per_address: int | None = None
     """Connections of one IP address (of IPv6: one network of 64 bits), those that wait included."""
     max_connections_per_user: int | None = None
+    """Connections of one user: over all nodes that share presence, else on this one."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of proxies, whose X-Forwarded-For says who the client is."""
     message_rate: float = 10_000.0

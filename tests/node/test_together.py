@@ -344,3 +344,54 @@ async def test_a_node_without_its_backend_says_so_and_goes_on_as_far_as_it_can()
     await until(lambda: node.away == [], 30)
     bob.text("room:den", "here again")
     await until(lambda: [content for _, content in ann.texts()] == ["on the other side", "here again"])
+
+
+@virtual
+async def test_a_users_connections_are_counted_over_all_nodes() -> None:
+    cluster = await start(max_connections_per_user=2)
+    peers = [Peer(cluster.app(node), "ann") for node in ("a", "a", "b", "b")]
+    for number, peer in enumerate(peers):
+        peer._count = 100 * number
+    answers = await asyncio.gather(*(peer.ask("hello", payload={"user": "ann"}) for peer in peers))
+    assert sorted(answer.type for answer in answers) == ["error", "error", "welcome", "welcome"]
+    for peer, answer in zip(peers, answers, strict=True):
+        if answer.type == "error":
+            assert answer.code == "rate_limited"
+            assert peer.transport.closed is not None
+            assert peer.transport.closed[0] == 4429
+    assert (await begin(cluster, "b", "bob")).id
+    seated = [peer for peer, answer in zip(peers, answers, strict=True) if answer.type == "welcome"]
+    seated[0].hang_up()
+    await until(lambda: cluster.backend.presence.members("user:ann", 0).count == 1)
+    other = Peer(cluster.app("b"), "ann")
+    other._count = 500
+    await other.begin()
+    refused = Peer(cluster.app("a"), "ann")
+    refused._count = 600
+    assert (await refused.ask("hello", payload={"user": "ann"})).type == "error"
+
+
+@virtual
+async def test_a_session_that_moves_counts_once() -> None:
+    cluster = await start(max_connections_per_user=1)
+    ann = await begin(cluster, "a", "ann", "den")
+    ann = await ann.come_back(cluster.app("b"))
+    assert cluster.backend.presence.members("user:ann", 0).count == 1
+    await asyncio.sleep(5)
+    assert cluster.backend.presence.members("user:ann", 0).count == 1
+    ann.hang_up()
+    await until(lambda: cluster.backend.presence.members("user:ann", 0).count == 0)
+
+
+@virtual
+async def test_the_connections_of_a_dead_node_are_counted_no_more() -> None:
+    cluster = await start(max_connections_per_user=1)
+    await begin(cluster, "b", "ann")
+    cluster.nodes["b"].crash()
+    refused = Peer(cluster.app("a"), "ann")
+    refused._count = 100
+    assert (await refused.ask("hello", payload={"user": "ann"})).code == "rate_limited"
+    await asyncio.sleep(25)
+    again = Peer(cluster.app("a"), "ann")
+    again._count = 200
+    await again.begin()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
+from hubbub.errors import ProtocolError
 from hubbub.hub.connection import Connection, State
 from hubbub.hub.feed import Feed, Reader
 from hubbub.hub.session import Session
@@ -37,7 +40,22 @@ class Beginning:
         self._is_answered = False
 
     def run(self) -> None:
-        self._hub.feeds.open("all", self._opened)
+        self._hub.roster.connected(self._session, self._admitted)
+
+    def _admitted(self, error: ProtocolError | None) -> None:
+        if error is None:
+            self._hub.feeds.open("all", self._opened)
+            return
+        session, connection = self._session, self._connection
+        if is_attached(session, connection):
+            if self._welcome.message_id is not UNSET:
+                error.message_id = self._welcome.message_id
+            self._hub.outbox.send_error(connection, error)
+            self._hub.close(connection, 4429 if error.code == "rate_limited" else 1013, error.reason)
+            # Nobody knows its id: it cannot come back.
+            connection.session = session.connection = None
+            self._hub.sessions.end(session)
+        self._then()
 
     def _opened(self, feed: Feed | None) -> None:
         if feed is None:

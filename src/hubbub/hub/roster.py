@@ -57,6 +57,14 @@ class Roster(Protocol):
         """Who is in it; None when that cannot be known now."""
         ...
 
+    def connected(self, session: Session, then: Callable[[ProtocolError | None], None]) -> None:
+        """The session has a connection, or is about to: gives why its user may have no more of them, or None."""
+        ...
+
+    def disconnected(self, session: Session) -> None:
+        """It has none any more, here."""
+        ...
+
     def look_up(self, id: str, then: Callable[[Room | ProtocolError], None]) -> None:
         """The room, which nobody here may be in. Raises `Conflict` (`not_found`), or gives it to `then`."""
         ...
@@ -104,6 +112,12 @@ class LocalRoster:
 
     def members(self, room: Room, limit: int, then: Callable[[Roll | None], None]) -> None:
         then(Roll(len(room.members), list(room.members)[:limit]))
+
+    def connected(self, session: Session, then: Callable[[ProtocolError | None], None]) -> None:
+        # What one hub can know is asked before there is a session (`Sessions.require_place`).
+        then(None)
+
+    def disconnected(self, session: Session) -> None: ...
 
     def look_up(self, id: str, then: Callable[[Room | ProtocolError], None]) -> None:
         then(self._hub.rooms.get(id))

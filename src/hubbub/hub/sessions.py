@@ -107,6 +107,7 @@ class Sessions:
         if session.rests is None:
             self._hub.feeds.rest(session)
         session.connection = None
+        self._hub.roster.disconnected(session)
         self._hub.kinds.away(session)
         self._rest(session)
         self._hub.vault.touch(session)
@@ -134,6 +135,7 @@ class Sessions:
         for name in list(session.readers):
             self._hub.feeds.leave(session, name)
         session.connection = None
+        self._hub.roster.disconnected(session)
         for room in list(session.rooms.values()):
             self._hub.membership.let_go(room, session)
         self._hub.kinds.ended(session)

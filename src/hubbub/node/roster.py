@@ -12,9 +12,10 @@ from hubbub.errors import Conflict, Denied, ProtocolError, error_of
 from hubbub.hub.rooms import Room
 from hubbub.hub.roster import Counted, Roll, Seat, Seated
 from hubbub.hub.session import Session
+from hubbub.hub.sessions import TooManyConnections
 from hubbub.node.answers import answer
 from hubbub.node.facts import Facts
-from hubbub.ports import Left, Presence
+from hubbub.ports import Joined, Left, Presence
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -42,9 +43,10 @@ class SharedRoster:
         self._started = 0
         self._joining: dict[Session, set[str]] = {}
         self._owed: dict[tuple[str, str], str] = {}
-        """Departures that could not be said yet: room and session's key to user."""
-        self._due: deque[tuple[Room, Session]] = deque()
-        """What is to be entered again next."""
+        """Departures that could not be said yet: space and session's key to user."""
+        self._due: deque[tuple[Room | None, Session]] = deque()
+        """What is to be entered again next: sessions in rooms, and, where users have a limit, those connected."""
+        self._most = hub.settings.max_connections_per_user
         self.is_away = False
         """Whether the store could not be had when it was last asked."""
 
@@ -70,6 +72,16 @@ class SharedRoster:
 
     def members(self, room: Room, limit: int, then: Callable[[Roll | None], None]) -> None:
         self._start(self._call_roll(room, limit, then))
+
+    def connected(self, session: Session, then: Callable[[ProtocolError | None], None]) -> None:
+        if self._most is None:
+            then(None)
+        else:
+            self._in_turn(session.inbox_log, session.key, self._connect(session, self._most, then))
+
+    def disconnected(self, session: Session) -> None:
+        if self._most is not None:
+            self._in_turn(session.inbox_log, session.key, self._disconnect(session))
 
     def look_up(self, id: str, then: Callable[[Room | ProtocolError], None]) -> None:
         room = self._hub.rooms.find(id)
@@ -106,6 +118,8 @@ class SharedRoster:
     def enter_again(self) -> None:
         """All of this node's entries may be gone from the store."""
         self._due = deque((room, session) for room in self._hub.rooms.all() for session in _present(room))
+        if self._most is not None:
+            self._due.extend((None, session) for session in self._hub.sessions.all() if session.connection is not None)
 
     async def drop(self, holder: str) -> None:
         """This node's run is gone: whoever gets its departures tells of them. Raises what the store raises."""
@@ -122,6 +136,37 @@ class SharedRoster:
         for task in list(self._lanes.values()):
             task.cancel()
 
+    # --- Connections -----------------------------------------------------------------------------------
+
+    async def _connect(self, session: Session, limit: int, then: Callable[[ProtocolError | None], None]) -> None:
+        """A user's space counts sessions: one that comes over another connection, or to another node, counts once."""
+        error: ProtocolError | None = None
+        try:
+            if await self._enter_user(session, limit) is None:
+                error = TooManyConnections(limit)
+        except Exception as failure:
+            self._missed(failure)
+            self._owed[session.inbox_log, session.key] = session.key
+            error = error_of("unavailable", "it cannot be known how many connections you have", retry_after_ms=1000)
+        then(error)
+        self._hub.wake()
+
+    async def _enter_user(self, session: Session, limit: int | None) -> Joined | None:
+        space, key = session.inbox_log, session.key
+        joined = await answer(self._presence.join(space, key, key, self.holder, limit=limit))
+        self._owed.pop((space, key), None)
+        return joined
+
+    async def _disconnect(self, session: Session) -> None:
+        if session.connection is not None:
+            return
+        space, key = session.inbox_log, session.key
+        try:
+            await answer(self._presence.leave(space, key, key, self.holder))
+        except Exception as error:
+            self._missed(error)
+            self._owed[space, key] = key
+
     # --- Rooms -----------------------------------------------------------------------------------------
 
     async def _join(self, id: str, session: Session, then: Seated) -> None:
@@ -132,7 +177,7 @@ class SharedRoster:
         except Exception as error:
             self._missed(error)
             # It may be in all the same.
-            self._owed[id, session.key] = session.user.name
+            self._owed[f"room:{id}", session.key] = session.user.name
             outcome = error_of("unavailable", "the room cannot be had now", retry_after_ms=1000)
         joining = self._joining.get(session)
         if joining is not None:
@@ -150,7 +195,7 @@ class SharedRoster:
         joined = await answer(self._presence.join(room.channel, user, session.key, self.holder, limit=room.capacity))
         if joined is None:
             raise Conflict("room_full", f"room {id} holds {room.capacity} users", field="channel")
-        self._owed.pop((id, session.key), None)
+        self._owed.pop((room.channel, session.key), None)
         if self._hub.sessions.find(session.digest) is not session:
             await answer(self._presence.leave(room.channel, user, session.key, self.holder))
             return None
@@ -174,7 +219,7 @@ class SharedRoster:
     async def _reenter(self, room: Room, session: Session) -> tuple[bool, int]:
         joined = await answer(self._presence.join(room.channel, session.user.name, session.key, self.holder))
         assert joined is not None, "there was no limit"
-        self._owed.pop((room.id, session.key), None)
+        self._owed.pop((room.channel, session.key), None)
         return joined.first, joined.count
 
     async def _leave(self, room: Room, session: Session, then: Counted) -> None:
@@ -182,7 +227,7 @@ class SharedRoster:
             left = await answer(self._presence.leave(room.channel, session.user.name, session.key, self.holder))
         except Exception as error:
             self._missed(error)
-            self._owed[room.id, session.key] = session.user.name
+            self._owed[room.channel, session.key] = session.user.name
             return
         then(left.last, left.count)
         self._hub.wake()
@@ -235,25 +280,37 @@ class SharedRoster:
                 await answer(self._presence.members("", 0))
                 self.is_away = False
                 self.enter_again()
-            for (id, key), user in list(self._owed.items()):
-                await self._repay(id, key, user)
+            for (space, key), user in list(self._owed.items()):
+                await self._repay(space, key, user)
             if not self._due:
                 self.enter_again()
             for _ in range(min(_REFRESHED, len(self._due))):
                 room, session = self._due.popleft()
-                if session in _present(room):
+                if room is None:
+                    if session.connection is not None:
+                        await self._enter_user(session, None)
+                elif session in _present(room):
                     is_first, count = await self._reenter(room, session)
                     if is_first:
                         self._hub.membership.announce(room, "join", session.user.name, count)
         except Exception as error:
             self._missed(error)
 
-    async def _repay(self, id: str, key: str, user: str) -> None:
+    async def _repay(self, space: str, key: str, user: str) -> None:
+        if not self._is_there(space, key, user):
+            self._tell_departure(await answer(self._presence.leave(space, user, key, self.holder)))
+        self._owed.pop((space, key), None)
+
+    def _is_there(self, space: str, key: str, user: str) -> bool:
+        """Whether the session is by now where it was to leave."""
         session = self._hub.groups.by_key.get(key)
+        if session is None:
+            return False
+        kind, _, id = space.partition(":")
+        if kind == "user":
+            return session.connection is not None
         room = self._hub.rooms.find(id)
-        if session is None or room is None or session not in room.members.get(user, ()):
-            self._tell_departure(await answer(self._presence.leave(f"room:{id}", user, key, self.holder)))
-        self._owed.pop((id, key), None)
+        return room is not None and session in room.members.get(user, ())
 
     def _tell_departure(self, left: Left) -> None:
         kind, _, id = left.space.partition(":")

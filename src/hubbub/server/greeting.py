@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET
 
-from hubbub.errors import Denied, InternalError, ProtocolError, error_of
+from hubbub.errors import Denied, InternalError, ProtocolError, TryLater, error_of
 from hubbub.hub.connection import Connection, State
 from hubbub.hub.hub import Hub
 from hubbub.hub.permissions import Action
@@ -88,6 +88,14 @@ class Greeting:
             log.exception("the greeting of connection %s failed", self._connection.id)
             refuse(self._hub, self._connection, message, InternalError())
 
+    async def _require_place(self, session: Session) -> None:
+        """Raises `TryLater` where the user has as many connections, over all nodes, as one may have."""
+        answer: asyncio.Future[ProtocolError | None] = asyncio.get_running_loop().create_future()
+        self._hub.roster.connected(session, lambda error: _settle(answer, error))
+        error = await answer
+        if error is not None:
+            raise error
+
     def _welcome(self, message: Message, hello: Hello, user: User) -> Awaitable[None] | None:
         connection = self._connection
         if connection.state is not State.OPENING:
@@ -109,17 +117,19 @@ class Greeting:
         if wanted.ticket is not UNSET:
             self._redeem(message.session_id, wanted.ticket)
         session, user, forbidden = await self._obtain(message.session_id, wanted)
-        if connection.state is not State.OPENING:
+        try:
+            hub.sessions.require_place(session.user.name, session)
+            await self._require_place(session)
+        except TryLater:
+            if session.connection is None:
+                hub.vault.give_back(session)
+            raise
+        if connection.state is not State.OPENING or hub.sessions.find(session.digest) is not session:
+            hub.roster.disconnected(session)
             if session.connection is None:
                 hub.vault.give_back(session)
             return
         _check_attempt(session, wanted)
-        try:
-            hub.sessions.require_place(session.user.name, session)
-        except TooManyConnections:
-            if session.connection is None:
-                hub.vault.give_back(session)
-            raise
         session.attempt = session.attempt if wanted.attempt is UNSET else wanted.attempt
         if user is not None:
             session.user = user
