@@ -16,6 +16,7 @@ import pytest
 import hubbub
 from tests.chaos.crowd import Crowd
 from tests.integration.processes import HUBBUB, Node, free_port, node_of
+from tests.servers.redis import RedisServer
 from tests.sockets import RawSocket, application, get, upgrade
 
 pytestmark = pytest.mark.slow
@@ -90,7 +91,24 @@ async def one_on_each(parent: Node, count: int = 2) -> dict[str, RawSocket]:
 
 
 async def test_one_room_over_all_workers(workers: Node) -> None:
-    sockets = await one_on_each(workers)
+    await check_one_room(workers)
+
+
+async def test_workers_that_a_server_joins(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    parent = Node("w", "--workers", "2", "--backend", server.url, folder=tmp_path)
+    try:
+        await check_one_room(parent.wait())
+        # There is no broker.
+        assert left_in(tmp_path) == []
+    finally:
+        parent.end()
+        server.kill()
+
+
+async def check_one_room(parent: Node) -> None:
+    sockets = await one_on_each(parent)
     assert set(sockets) == {"w-1", "w-2"}
     first, second = sockets.values()
     for number, ws in enumerate((first, second)):

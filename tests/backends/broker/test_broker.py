@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubbub.app.stores import open_stores
+from hubbub.backends.broker import link as link_module
 from hubbub.backends.broker.log import BrokerLog
 from hubbub.backends.broker.members import BrokerMailbox, BrokerPresence, BrokerRegistry
 from hubbub.backends.broker.stores import BrokerSessions
@@ -169,6 +170,24 @@ async def test_when_the_broker_goes_everything_that_waits_fails() -> None:
             await sessions.load("x")
         for task in tuple(broker.broker.tasks):
             task.cancel()
+
+
+async def test_a_broker_that_does_not_read_counts_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "MAX_UNSENT", 1024 * 1024)
+    async with serving() as broker:
+        link = await broker.link()
+        log = BrokerLog(link)
+        assert await append(log, "a", b"x") == [1]
+        (worker,) = broker.broker.workers
+        worker.pause_writing()
+        waiting = []
+        with pytest.raises(OSError, match="far behind"):
+            for _ in range(1000):
+                waiting.append(link.ask("append", ([Append("a", b"x" * 65_536)],), lambda raw: None))
+                await asyncio.sleep(0)
+        worker.resume_writing()
+        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        assert await append(log, "a", b"again") == [2 + len(waiting)]
 
 
 async def test_letters_come_in_order_to_whoever_opened_the_topic() -> None:

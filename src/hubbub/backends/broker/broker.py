@@ -41,7 +41,7 @@ class Broker:
         self._desk = Desk(stores)
         self._max_unsent = max_unsent
         self._server: asyncio.Server | None = None
-        self._workers: set[Worker] = set()
+        self.workers: set[Worker] = set()
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, path: Path) -> None:
@@ -54,18 +54,18 @@ class Broker:
         """Hangs up. The stores are whoever's that made them."""
         if self._server is not None:
             self._server.close()
-        for worker in list(self._workers):
+        for worker in list(self.workers):
             worker.hang_up()
         while self.tasks:
             await asyncio.wait(self.tasks)
 
     def _make(self) -> Worker:
         worker = Worker(self, self._desk, self._max_unsent)
-        self._workers.add(worker)
+        self.workers.add(worker)
         return worker
 
     def gone(self, worker: Worker) -> None:
-        self._workers.discard(worker)
+        self.workers.discard(worker)
         self._desk.left(worker)
 
     def start_task(self, work: Coroutine[Any, Any, None]) -> None:

@@ -83,23 +83,23 @@ class Outgoing:
 class Incoming:
     """Finds the frames in what a socket reads."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_buffer",)
 
     def __init__(self) -> None:
-        self._left = b""
+        self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The frames that are whole now. Raises `ValueError` for one that is too large."""
-        if self._left:
-            data = self._left + data
+        buffer = self._buffer
+        buffer += data
         place = 0
-        while len(data) - place >= 4:
-            size = int.from_bytes(data[place : place + 4], "big")
+        while len(buffer) - place >= 4:
+            size = int.from_bytes(buffer[place : place + 4], "big")
             if size > MAX_FRAME:
                 raise ValueError(f"a frame of {size} bytes")
             end = place + 4 + size
-            if end > len(data):
+            if end > len(buffer):
                 break
-            yield data[place + 4 : end]
+            yield bytes(buffer[place + 4 : end])
             place = end
-        self._left = data[place:]
+        del buffer[:place]

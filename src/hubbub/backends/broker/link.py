@@ -30,6 +30,9 @@ T = TypeVar("T")
 MAX_PENDING = 100_000
 """Requests that may wait for an answer: above that the broker counts as away."""
 
+MAX_UNSENT = 64 * 1024 * 1024
+"""Bytes of requests that the broker has not read yet, likewise."""
+
 
 class BrokerLink(asyncio.Protocol):
     """Requests in, answers and events out. Everything that is asked in a turn of the loop goes in one write.
@@ -58,8 +61,8 @@ class BrokerLink(asyncio.Protocol):
         """The answer, as `decode` makes it. Raises `OSError` when the broker is away or far behind."""
         if self.transport is None:
             raise ConnectionError("the broker is gone")
-        if len(self._pending) >= MAX_PENDING:
-            raise ConnectionError(f"the broker owes {MAX_PENDING} answers")
+        if len(self._pending) >= MAX_PENDING or self.transport.get_write_buffer_size() >= MAX_UNSENT:
+            raise ConnectionError("the broker is far behind")
         self._number += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending[self._number] = future, decode
@@ -67,8 +70,8 @@ class BrokerLink(asyncio.Protocol):
         return future
 
     def tell(self, method: str, args: tuple[Any, ...]) -> None:
-        """Without an answer; while the broker is away it is dropped."""
-        if self.transport is not None:
+        """Without an answer; while the broker is away or far behind it is dropped."""
+        if self.transport is not None and self.transport.get_write_buffer_size() < MAX_UNSENT:
             self._outgoing.add(encode(Request(0, method, Raw(encode(args)))))
 
     def close(self) -> None:
