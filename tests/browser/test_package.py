@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.server
 import json
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from .conftest import hub, need, visit, websocket
+import hubbub
+
+from .conftest import hub, need, visit, websocket, wire
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +57,20 @@ const options = { sessionStore: sessionInTab("test"), outbox: outboxInBrowser("t
 void converse(url, "page", options).then((said) => (document.querySelector("#page")!.textContent = said));
 console.log(Contents.name);
 """
+WRITER = """
+import { Client } from "hubbub";
+import { outboxInBrowser } from "hubbub/browser";
+
+const client = new Client(new URL(location.href).searchParams.get("hub") ?? "", {
+  user: "writer",
+  outbox: outboxInBrowser("written"),
+});
+const errors: string[] = [];
+client.on("error", ({ message }) => errors.push(message));
+const say = (content: string) => client.publish("topic:outbox", { type: "text", payload: { content } });
+Object.assign(window, { client, errors, say });
+void client.connect();
+"""
 WORKER = """
 import { converse } from "./converse";
 onmessage = ({ data }) => void converse(String(data), "worker").then((said) => postMessage(said));
@@ -84,12 +101,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not [file for file in files if file.startswith(("src/", "tests/", "node_modules/"))]
     (folder / "package.json").write_text('{"name": "fresh", "private": true, "type": "module"}')
     run(folder, "npm", "install", "--no-audit", "--no-fund", "--offline", f"./{found['filename']}")
-    for name, text in {"converse": CONVERSE, "main": PAGE, "worker": WORKER}.items():
+    for name, text in {"converse": CONVERSE, "main": PAGE, "worker": WORKER, "writer": WRITER}.items():
         (folder / f"{name}.ts").write_text(text)
     (folder / "index.html").write_text(
         '<!doctype html><p id="page"></p><p id="worker"></p><script type="module" src="./main.ts"></script>'
     )
+    (folder / "writer.html").write_text('<!doctype html><script type="module" src="./writer.ts"></script>')
+    (folder / "vite.config.js").write_text(
+        'export default { base: "./", build: { rollupOptions: { input: ["index.html", "writer.html"] } } };'
+    )
     return folder
+
+
+@pytest.fixture(scope="module")
+def built(project: Path) -> Path:
+    """The pages, as Vite makes them."""
+    run(project, str(TOOLS / ".bin/vite"), "build", "--logLevel", "error")
+    return project / "dist"
 
 
 @contextmanager
@@ -132,11 +160,58 @@ def test_it_works_in_node(project: Path) -> None:
     assert said.strip() == "hello, node and hello, node"
 
 
-async def test_it_works_in_a_page_and_a_worker(project: Path, browser: Browser) -> None:
-    run(project, str(TOOLS / ".bin/vite"), "build", "--base", "./", "--logLevel", "error")
+async def test_it_works_in_a_page_and_a_worker(built: Path, browser: Browser) -> None:
     ann = await visit(browser)
-    with served(project / "dist") as pages, hub(origins=pages) as server:
+    with served(built) as pages, hub(origins=pages) as server:
         await ann.page.goto(f"{pages}/?hub={websocket(server.url)}")
         for place in ("page", "worker"):
             await expect(ann.page.locator(f"#{place}")).to_have_text(f"hello, {place} and hello, {place}")
+    assert ann.problems == []
+
+
+STORED = """
+() => new Promise((resolve, reject) => {
+  const opening = indexedDB.open("written", 1);
+  opening.onerror = () => reject(opening.error);
+  opening.onsuccess = () => {
+    const asked = opening.result.transaction("messages").objectStore("messages").getAll();
+    asked.onsuccess = () => resolve(asked.result.map(({payload}) => payload.content));
+  };
+})
+"""
+
+
+async def test_what_was_written_offline_outlives_its_page(built: Path, browser: Browser) -> None:
+    ann = await visit(browser)
+    with served(built) as pages, hub(origins=pages) as server:
+        async with (
+            wire(server.url) as way,
+            hubbub.connect(websocket(server.url), user="reader") as reader,
+            reader.subscribe("topic:outbox") as messages,
+        ):
+            address = f"{pages}/writer.html?hub={websocket(way.url.rstrip('/'))}"
+            await ann.page.goto(address)
+            await ann.page.wait_for_function("client.state.phase == 'open'")
+            way.cut()
+            await ann.page.wait_for_function("client.state.phase == 'waiting'")
+            written = [str(number) for number in range(5)]
+            await ann.page.evaluate(f"for (const content of {written}) void say(content).catch(() => undefined)")
+            async with asyncio.timeout(10):
+                while await ann.page.evaluate(STORED) != written:
+                    await asyncio.sleep(0.05)
+            # A second tab with the same outbox is told, and keeps what waits in memory.
+            second = await ann.page.context.new_page()
+            await second.goto(address)
+            await second.wait_for_function("errors.length == 1")
+            assert await second.evaluate("errors[0]") == "the outbox failed: Error: another tab has written"
+            await second.close()
+            await ann.page.reload()
+            await ann.page.evaluate("void say('newer')")
+            way.mend()
+            async with asyncio.timeout(30):
+                found = [(await anext(messages)).payload.content for _ in range(6)]
+            assert found == [*written, "newer"]
+            async with asyncio.timeout(10):
+                while await ann.page.evaluate(STORED) != []:
+                    await asyncio.sleep(0.05)
     assert ann.problems == []

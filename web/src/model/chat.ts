@@ -226,7 +226,7 @@ export class Chat {
     const client = this.#client;
     client.on("state", ({ phase }) => {
       if (phase === "open") this.#opened();
-      else for (const room of this.rooms.values()) room.typists.clear();
+      else this.#interrupted();
       this.changed();
     });
     client.on("message", (message) => this.#take(message));
@@ -255,6 +255,12 @@ export class Chat {
       this.changed();
     });
     client.on("error", (error) => this.#refused(error));
+  }
+
+  #interrupted(): void {
+    // Whoever was asked to move the connection has none to move.
+    this.moving = false;
+    for (const room of this.rooms.values()) room.typists.clear();
   }
 
   #opened(): void {
