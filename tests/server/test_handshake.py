@@ -1,3 +1,4 @@
+import json
 import zlib
 
 import pytest
@@ -91,6 +92,9 @@ async def test_http_on_the_same_port() -> None:
         status, kind, body = await get(app.url, "/schema.json")
         assert (status, kind) == (200, "application/schema+json")
         assert '"WebSocketMessage"' in body
+        status, kind, body = await get(app.url, "/asyncapi.json")
+        assert (status, kind) == (200, "application/vnd.aai.asyncapi+json")
+        assert json.loads(body)["asyncapi"] == "3.0.0"
         assert (await get(app.url, "/"))[0] == 200
         for path in ("/nothing", "/../config.py", "/%2e%2e/config.py", "/assets/../../../config.py"):
             assert (await get(app.url, path))[0] == 404
