@@ -242,7 +242,8 @@ class Hubbub:
     ) -> Position:
         """Publishes to everyone; with `groups` to their members, each once; with `where` to users it is true for.
 
-        `where(user)` is asked of everyone who is connected now. Unknown groups raise `Conflict` (`not_found`).
+        `where(user)` is asked of everyone who is connected to this node now. Unknown groups raise `Conflict`
+        (`not_found`).
         """
         audience = self._publisher.audience(groups, where)
         channel = "all"
