@@ -251,6 +251,44 @@ async def test_a_partition_that_breaks_goes_on_where_it_was(nodes: Nodes) -> Non
     assert await ear.until("a", b"5") == [b"1", b"2", b"3", b"4", b"5"]
 
 
+async def test_a_consumer_that_fails_is_replaced(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:
+    log = await nodes.make()
+    ear = Recorder()
+    await log.follow("a", ear)
+    await put(log, Append("a", b"1"))
+    await ear.until("a", b"1")
+
+    def fail(_: object) -> None:
+        raise RuntimeError("for a test")
+
+    log._now.following._consumer._commands.put(fail)
+    await put(log, Append("a", b"2"))
+    assert await ear.until("a", b"2") == [b"1", b"2"]
+    assert ear.interrupted_logs == []
+    assert "the consumer failed" in caplog.text
+
+
+async def test_a_producer_that_fails_for_good_is_replaced(nodes: Nodes) -> None:
+    log = await nodes.make()
+    await put(log, Append("a", b"1", "s", "1"))
+    producer = log._now.appender._producer
+    broken = producer._producer
+    producer._failed(KafkaError(KafkaError._FATAL, "for a test", True))
+    while producer._producer is broken:
+        await asyncio.sleep(0.01)
+    await put(log, Append("a", b"1", "s", "1"), Append("a", b"2", "s", "2"))
+    assert await records(log, "a") == [b"1", b"2"]
+
+
+async def test_a_scan_that_fails_is_told(nodes: Nodes) -> None:
+    log = await nodes.make()
+    await put(log, Append("a", b"1"))
+    scanner = log._now.reader._scanner
+    scanner._consumer.close()
+    with pytest.raises(OSError):
+        await log.read("a", limit=1)
+
+
 async def test_a_partition_that_nobody_needs_is_let_go(nodes: Nodes) -> None:
     now = [0.0]
     log = await nodes.make(clock=lambda: now[0])

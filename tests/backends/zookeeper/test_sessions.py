@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,9 +16,9 @@ from hubbub.backends.zookeeper.opening import ZookeeperBackend
 from hubbub.backends.zookeeper.sessions import ZookeeperSessions
 from hubbub.config import Settings
 from hubbub.errors import TryLater
-from hubbub.ports import SessionRecord
+from hubbub.ports import NodeRecord, SessionRecord
 from hubbub.testing.clock import VirtualClock
-from tests.servers.zookeeper import ZookeeperServer
+from tests.servers.zookeeper import ZookeeperServer, ZookeeperThree
 from tests.sockets import ws
 
 pytestmark = pytest.mark.slow
@@ -145,6 +146,27 @@ async def test_a_server_that_was_killed_has_what_was_saved(own_zookeeper: Zookee
         assert {one.state for one in found} == {b"meanwhile"}
     finally:
         await backend.close()
+
+
+async def test_an_ensemble_outlives_its_leader(tmp_path: Path) -> None:
+    three = ZookeeperThree(tmp_path)
+    await asyncio.to_thread(three.start)
+    backend = ZookeeperBackend(three.url, patience=20.0)
+    try:
+        await backend.connect()
+        lease = await backend.registry.lease("leader", "n1", 60.0)
+        assert await backend.registry.announce(NodeRecord("n1", "first"), 60.0)
+        for number in range(1, 11):
+            assert await backend.sessions.save(record(number, expires=1e12, fence=1))
+        await asyncio.to_thread(three.leader.kill)
+        for number in range(1, 21):
+            assert await backend.sessions.save(record(number, expires=1e12, fence=2))
+        assert [one.fence for one in await backend.sessions.of_user("ann")] == [2] * 20
+        assert await backend.registry.lease("leader", "n1", 60.0) == lease
+        assert [one.name for one in await backend.registry.nodes()] == ["n1"], "the client's session outlives it, too"
+    finally:
+        await backend.close()
+        three.kill()
 
 
 async def test_while_no_server_answers_everything_is_unavailable(own_zookeeper: ZookeeperServer) -> None:

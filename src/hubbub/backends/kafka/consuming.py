@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -65,7 +67,8 @@ class ConsumerThread:
         self._turns: dict[int, int] = {}
         """Of each partition that is followed; the thread's own."""
         self._is_stopped = False
-        self._consumer = Consumer({**consumer_config(client), "error_cb": _failed}, logger=log)
+        self._client = client
+        self._consumer = self._make()
         self._thread = threading.Thread(target=self._run, name="hubbub-kafka-consumer", daemon=True)
         self._thread.start()
 
@@ -98,15 +101,29 @@ class ConsumerThread:
         self._thread.join()
 
     def _run(self) -> None:
-        consumer = self._consumer
-        try:
-            while not self._is_stopped:
-                self._obey(consumer)
-                first = consumer.poll(_POLL)
+        while not self._is_stopped:
+            try:
+                self._obey(self._consumer)
+                first = self._consumer.poll(_POLL)
                 if first is not None:
-                    self._hand_over([first, *consumer.consume(_BATCH, 0)])
-        finally:
-            consumer.close()
+                    self._hand_over(_sort([first, *self._consumer.consume(_BATCH, 0)], dict(self._turns)))
+            except Exception:
+                log.exception("the consumer failed, and is replaced")
+                self._renew()
+        self._consumer.close()
+
+    def _renew(self) -> None:
+        """Whoever follows something is told to do so again."""
+        time.sleep(_POLL)
+        broken, self._consumer = self._consumer, self._make()
+        with suppress(KafkaException, RuntimeError):
+            broken.close()
+        turns = dict(self._turns)
+        self._turns.clear()
+        self._hand_over(Batch([], {}, dict.fromkeys(turns, KafkaError(KafkaError._FAIL)), turns))
+
+    def _make(self) -> Consumer:
+        return Consumer({**consumer_config(self._client), "error_cb": _failed}, logger=log)
 
     def _obey(self, consumer: Consumer) -> None:
         while True:
@@ -119,8 +136,7 @@ class ConsumerThread:
             except KafkaException as error:
                 log.warning("the consumer: %s", error)
 
-    def _hand_over(self, messages: Sequence[Message]) -> None:
-        batch = _sort(messages, dict(self._turns))
+    def _hand_over(self, batch: Batch) -> None:
         self._ahead.acquire()
         try:
             self._loop.call_soon_threadsafe(self._deliver, batch)

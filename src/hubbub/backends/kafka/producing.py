@@ -105,9 +105,12 @@ class ProducerThread:
 
     def _run(self) -> None:
         while not self._is_stopped:
-            self._producer.poll(_POLL)
-            if self._is_broken:
-                self._renew()
+            try:
+                self._producer.poll(_POLL)
+                if self._is_broken:
+                    self._renew()
+            except Exception:
+                log.exception("the producer's thread goes on")
             self._hand_over()
         self._producer.flush(self._config["delivery.timeout.ms"] / 1000 + 1)
         self._hand_over()

@@ -79,6 +79,9 @@ class ScannerThread:
                 self._tell(future, (), error)
             except KafkaException as error:
                 self._tell(future, (), explain(error.args[0]))
+            except Exception as error:
+                log.exception("a scan failed")
+                self._tell(future, (), ConnectionError(str(error)))
         self._consumer.close()
 
     def _tell(self, future: asyncio.Future[Sequence[Arrival]], found: Sequence[Arrival], error: OSError | None) -> None:

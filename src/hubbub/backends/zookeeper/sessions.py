@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from kazoo.exceptions import NodeExistsError, NoNodeError
+from msgspec.structs import replace
 
 from hubbub.backends.zookeeper.client import Client, segment
 from hubbub.errors import TryLater
@@ -35,14 +36,15 @@ SWEEP_INTERVAL = 10.0
 _SHARDS = 256
 _SWEPT = 100
 _ATTEMPTS = 20
-_KNOWN = 100_000
+_KNOWN = 20_000
+"""Sessions of which it is known how their nodes were; another one is looked at before it is saved."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SessionRecord).decode
 
 
 class _Known(NamedTuple):
-    """What a session's node was when it was last seen: its version, and the record."""
+    """What a session's node was when it was last seen: its version, and the record (in memory without its state)."""
 
     version: int
     record: SessionRecord
@@ -229,7 +231,8 @@ class ZookeeperSessions:
         return known
 
     def _remember(self, digest: str, known: _Known) -> None:
-        self._known[digest] = known
+        # The state is the bulk of it, and of no use here.
+        self._known[digest] = known._replace(record=replace(known.record, state=b""))
         self._known.move_to_end(digest)
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)
