@@ -14,6 +14,8 @@ import pytest
 import hubbub
 from hubbub import ConfigurationError, Conflict, Hubbub
 from hubbub.backends.memory.log import MemoryLog
+from hubbub.backends.memory.shared import SharedMemoryLog
+from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.collab import Documents
 from tests.collab.rude import Rude, serving_documents
 from tests.sockets import application
@@ -315,6 +317,9 @@ async def test_a_place_that_cannot_keep_documents_is_refused() -> None:
         Documents(Hubbub(log=Plain()))
     with pytest.raises(ConfigurationError, match="no place for snapshots"):
         Documents(Hubbub(log=MemoryLog()))
+    shared = SharedMemoryLog(MemoryLog())
+    with pytest.raises(ConfigurationError, match="nodes share this log"):
+        Documents(Hubbub(log=shared), snapshots=MemorySnapshots())
     app = Hubbub()
     Documents(app)
     with pytest.raises(ConfigurationError, match="once"):

@@ -58,7 +58,7 @@ def test_what_is_one() -> None:
 def test_no_pair_is_cut() -> None:
     text = TextStore("a🙂b🙂")
     for position, deleted in [(0, 1), (1, 2), (3, 1), (4, 2), (0, 6), (6, 0), (1, 0)]:
-        check_pairs(ChangeSet.replace(6, position, deleted, "x"), text)
+        check_pairs(ChangeSet.replace(6, position, deleted, "x").edits(), text)
     for position, deleted in [(2, 0), (1, 1), (2, 1), (0, 2), (5, 1), (2, 4)]:
         with pytest.raises(BadMessage, match="surrogate pair"):
-            check_pairs(ChangeSet.replace(6, position, deleted, "x"), text)
+            check_pairs(ChangeSet.replace(6, position, deleted, "x").edits(), text)

@@ -112,9 +112,10 @@ class Authority:
         self._dirty[document] = None
         if not self._is_awake and not self._is_flying:
             self._is_awake = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self.turn)
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Takes what was submitted, as far as it goes in one turn. It is called by itself, soon."""
         self._is_awake = False
         if self._is_flying:
             return

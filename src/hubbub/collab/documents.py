@@ -64,6 +64,9 @@ class Documents:
         **options: Unpack[Options],
     ) -> None:
         chosen: Any = store or app.stores.log
+        if store is None and hasattr(chosen, "follow"):
+            # The other nodes' readers would not be told of what is appended here.
+            raise ConfigurationError("documents", "nodes share this log, and one of them has to own the documents")
         if not (chosen.conditional and hasattr(chosen, "trim")):
             raise ConfigurationError("documents", "this log cannot keep documents: name another place for them")
         kept = snapshots or app.stores.snapshots
@@ -173,6 +176,7 @@ class Documents:
             user=peer.user.name,
             peer=peer,
             message_id=_value(message.message_id),
+            parts=payload.operation,
         )
         if payload.epoch is not UNSET and payload.epoch != document.epoch:
             audience.outdated(submission)

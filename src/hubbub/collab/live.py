@@ -11,7 +11,7 @@ from hubbub.collab.authors import Authors
 from hubbub.collab.changes import ChangeSet
 from hubbub.collab.records import Record, encode_record
 from hubbub.collab.texts import TextStore
-from hubbub.collab.validation import check_pairs
+from hubbub.collab.validation import MOST_UNITS, check_pairs
 from hubbub.collab.window import Edit, Window
 from hubbub.ports import Append
 
@@ -22,7 +22,7 @@ class Submission:
     `peer` is whoever is told when it is refused; `revision` the one that `changes` apply to.
     """
 
-    __slots__ = ("changes", "client_id", "epoch", "message_id", "peer", "revision", "sent", "seq", "user")
+    __slots__ = ("changes", "client_id", "epoch", "message_id", "parts", "peer", "revision", "sent", "seq", "user")
 
     def __init__(
         self,
@@ -34,7 +34,9 @@ class Submission:
         user: str,
         peer: Any = None,
         message_id: str | None = None,
+        parts: list[Any] | None = None,
     ) -> None:
+        """`parts` are the JSON that the changes were read from, where it is at hand."""
         self.changes = changes
         self.revision = revision
         self.client_id = client_id
@@ -43,8 +45,14 @@ class Submission:
         self.peer = peer
         self.message_id = message_id
         self.sent = (changes, revision)
+        self.parts = parts
         self.epoch = ""
         """Of the revision; set when it is taken."""
+
+    def to_json(self) -> list[Any]:
+        """The changes, as they apply now."""
+        is_as_sent = self.parts is not None and self.changes is self.sent[0]
+        return self.parts if is_as_sent else self.changes.to_json()  # type: ignore[return-value]
 
     def begin_again(self) -> None:
         """As it was sent."""
@@ -150,15 +158,14 @@ class LiveDocument:
         changes, text = submission.changes, self.text
         assert submission.revision == self.revision
         check_length(changes, text.length)
-        check_pairs(changes, text)
         edits = list(changes.edits())
-        grown = sum(len(inserted) // 2 - deleted for _, _, deleted, inserted in edits)
-        if grown > 0 and text.length + grown > self._most_units:
+        check_pairs(edits, text)
+        if text.length > self._most_units - MOST_UNITS and changes.new_length > max(self._most_units, text.length):
             reason = f"a document has at most {self._most_units} UTF-16 units"
             raise BadMessage("too_large", reason, field="payload.operation")
         for _, place, deleted, inserted in edits:
             text.splice(place, deleted, inserted)
-        record = Record(changes.to_json(), submission.client_id, submission.seq, submission.user, timestamp)
+        record = Record(submission.to_json(), submission.client_id, submission.seq, submission.user, timestamp)
         expected = self.revision
         edit = Edit(expected + 1, changes, record)
         self.window.add(edit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hubbub import BadMessage
@@ -72,10 +73,10 @@ def _replaced(part: Any, place: int) -> bytes:
         raise _invalid(where, "has a lone surrogate") from None
 
 
-def check_pairs(changes: ChangeSet, text: TextStore) -> None:
-    """Raises `BadMessage` (`invalid_message`) where a change of this text would cut a surrogate pair."""
+def check_pairs(edits: Iterable[tuple[int, int, int, bytes]], text: TextStore) -> None:
+    """Raises `BadMessage` (`invalid_message`) where one of these edits of a text would cut a surrogate pair."""
     splits = text.splits
-    for old, _, deleted, _ in changes.edits():
+    for old, _, deleted, _ in edits:
         if splits(old) or (deleted and splits(old + deleted)):
             raise _invalid(_FIELD, "cuts a surrogate pair")
 
