@@ -42,6 +42,19 @@ class DirectoryContract:
             assert await answer(directory.get("room:DEN")) is None
             assert await answer(directory.get("room:")) is None
 
+    async def test_of_several_who_create_one_does(self) -> None:
+        async with self.opened() as directory:
+            pending = [directory.create("a", b"%d" % number) for number in range(5)]
+            assert [await answer(one) for one in pending] == [True, False, False, False, False]
+            assert await answer(directory.get("a")) == b"0"
+            await answer(directory.put("a", b"put"))
+            assert await answer(directory.create("a", b"again")) is False
+            assert await answer(directory.get("a")) == b"put"
+            await answer(directory.delete("a"))
+            assert await answer(directory.create("a", b"")) is True
+            assert await answer(directory.create("a", b"x")) is False
+            assert await answer(directory.get("a")) == b""
+
     async def test_what_is_deleted_is_gone(self) -> None:
         async with self.opened() as directory:
             await answer(directory.put("a", b"1"))

@@ -79,6 +79,7 @@ class SnapshotsContract:
             await answer(snapshots.save("a", snapshot(3, "second")))
             assert await answer(snapshots.latest("a")) == snapshot(3, "second")
             assert [one.revision for one in await answer(snapshots.saved("a"))] == [5, 3]
+            assert await answer(snapshots.before("a", "e1", 9)) == snapshot(5), "the highest, not the latest"
 
     async def test_those_saved_before_one_can_be_dropped(self) -> None:
         async with self.opened() as snapshots:

@@ -23,10 +23,8 @@ class MemorySnapshots:
         return kept[-1] if kept else None
 
     def before(self, document: str, epoch: str, revision: int) -> Snapshot | None:
-        for one in reversed(self._saved.get(document, ())):
-            if one.epoch == epoch and one.revision <= revision:
-                return one
-        return None
+        found = [one for one in self._saved.get(document, ()) if one.epoch == epoch and one.revision <= revision]
+        return max(found, key=lambda one: one.revision, default=None)
 
     def saved(self, document: str) -> Sequence[SavedSnapshot]:
         return [SavedSnapshot(one.epoch, one.revision, one.at) for one in self._saved.get(document, ())]

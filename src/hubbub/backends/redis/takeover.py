@@ -23,10 +23,22 @@ async def take_over(connection: AbstractConnection, protocol: asyncio.Protocol) 
 
     The driver's own reader costs a task switch, a timeout and several objects a message. Raises `FAILURES`.
     """
-    await cast("Callable[[], Awaitable[None]]", connection.connect)()
-    writer = connection._writer
+    try:
+        await cast("Callable[[], Awaitable[None]]", connection.connect)()
+    except BaseException:
+        # It may be halfway there, and out of time.
+        _let_go(connection, abort=True)
+        raise
+    writer = _let_go(connection)
     assert writer is not None
-    # Else the connection would close it when it is collected, too.
-    connection._reader = connection._writer = None
     writer.transport.set_protocol(protocol)
+    return writer
+
+
+def _let_go(connection: AbstractConnection, *, abort: bool = False) -> asyncio.StreamWriter | None:
+    """Takes the writer from a connection, which else would close it when it is collected."""
+    writer = connection._writer
+    connection._reader = connection._writer = None
+    if writer is not None and abort:
+        writer.transport.abort()
     return writer
