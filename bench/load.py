@@ -46,8 +46,12 @@ class IdleMeasurement:
         return (self.rss_after_kb - self.rss_before_kb) / self.connections
 
 
-def _words(frames: Frames, work: Work, port: int, pid: int) -> list[str]:
-    words = [str(BINARIES / "wsload"), "--port", str(port), "--pid", str(pid)]
+def _words(frames: Frames, work: Work, ports: Sequence[int], pids: Sequence[int]) -> list[str]:
+    words = [str(BINARIES / "wsload")]
+    for port in ports:
+        words += ["--port", str(port)]
+    for pid in pids:
+        words += ["--pid", str(pid)]
     words += ["--conns", str(work.connections), "--rooms", str(work.rooms)]
     words += ["--path", frames.path, "--ready", frames.ready, "--template", frames.template]
     for init in frames.inits:
@@ -65,7 +69,14 @@ def _words(frames: Frames, work: Work, port: int, pid: int) -> list[str]:
 
 def generate(frames: Frames, work: Work, port: int, pid: int, *more: str) -> dict[str, Any]:
     """Run the load generator against a server; returns its report."""
-    return run_generator([*_words(frames, work, port, pid), *more])
+    return generate_to_all(frames, work, [port], [pid], *more)
+
+
+def generate_to_all(
+    frames: Frames, work: Work, ports: Sequence[int], pids: Sequence[int], *more: str
+) -> dict[str, Any]:
+    """The same against several nodes, among which each room is shared; the CPU time is that of all `pids`."""
+    return run_generator([*_words(frames, work, ports, pids), *more])
 
 
 def run_generator(words: Sequence[str], patience: float = PATIENCE_SECONDS) -> dict[str, Any]:

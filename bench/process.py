@@ -45,8 +45,8 @@ def free_port() -> int:
         return port
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while process.poll() is None and time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -58,8 +58,9 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
     raise BenchError(f"the server {ended}")
 
 
-def _children(pid: int) -> str:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that live."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextmanager
@@ -71,9 +72,21 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def running(command: Sequence[str], core: int, *, gently: bool = False) -> Iterator[tuple[int, int]]:
-    """Run a server; yields its port and process id. `gently`: ends it by SIGTERM, and waits."""
-    port = free_port()
+def running(
+    command: Sequence[str],
+    core: int,
+    *,
+    gently: bool = False,
+    family: bool = False,
+    port: int | None = None,
+    patience: float = READY_SECONDS,
+) -> Iterator[tuple[int, int]]:
+    """Run a server; yields its port and process id. `gently`: ends it by SIGTERM, and waits.
+
+    `family` says that it may have child processes, whose time and memory whoever measures looks after. A `port` is
+    one that the command knows already. `patience` in seconds.
+    """
+    port = port or free_port()
     words = [word.replace("{port}", str(port)) for word in command]
     with tempfile.TemporaryFile() as log:
         with pinned(core):
@@ -81,8 +94,8 @@ def running(command: Sequence[str], core: int, *, gently: bool = False) -> Itera
                 words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            _wait_until_it_answers(process, port)
-            if _children(process.pid):
+            _wait_until_it_answers(process, port, patience)
+            if not family and children_of(process.pid):
                 raise BenchError("the server has child processes, whose memory and time would not be counted")
             yield port, process.pid
         except BenchError as error:

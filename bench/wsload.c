@@ -14,7 +14,8 @@
 //                 as Hubbub's clients do; deliveries begin with {"offset":N
 //   --hold S      instead of publishing, hold the connections for S seconds: memory of idle connections
 //   --eio         answer Engine.IO's heartbeat (text "2") with "3"
-//   --pid P       report CPU time and resident memory of process P
+//   --port P      may be given several times: the connections of each room are shared among the ports
+//   --pid P       report CPU time and resident memory of process P; of several the times are added up
 //
 // At the end it waits for what is under way and counts, connection by connection, what is missing or came twice.
 // Prints one JSON object. Build: gcc -O2 -o wsload wsload.c
@@ -33,7 +34,7 @@
 #include "ws.h"
 
 enum { EVENTS = 512, READ_SIZE = 1 << 20, CARRY_MAX = 1 << 17, MAX_INITS = 8 };
-enum { MESSAGE_MAX = 32768, DRAIN_SECONDS = 10, READY_SECONDS = 60 };
+enum { MESSAGE_MAX = 32768, DRAIN_SECONDS = 10, READY_SECONDS = 60, MAX_SERVERS = 8 };
 #define OFFSET "{\"offset\":"
 enum { CONFIRM_AFTER = 64, CONFIRM_NS = 100000000, CONFIRM_LOOK_NS = 5000000 };
 
@@ -47,13 +48,13 @@ typedef struct {
 } Connection;
 
 static struct {
-    int port, connections, rooms, window, pid;
+    int port[MAX_SERVERS], ports, connections, rooms, window, pid[MAX_SERVERS], pids;
     double seconds, warm, hold;
     size_t pad;
     const char *path, *protocol, *message, *ready, *ack, *confirm, *init[MAX_INITS];
     int inits;
     bool eio;
-} options = {.port = 8765, .connections = 1000, .rooms = 1, .window = 1, .seconds = 3, .warm = 1, .pad = 64,
+} options = {.port = {8765}, .connections = 1000, .rooms = 1, .window = 1, .seconds = 3, .warm = 1, .pad = 64,
              .path = "/", .message = "%T"};
 
 static int poller;
@@ -216,7 +217,8 @@ static void dial(int index) {
     c->room = index % options.rooms;
     c->ready = !options.ready;
     expand(options.path, index, text);
-    c->fd = ws_connect(options.port, text, options.protocol, READY_SECONDS);
+    int server = options.ports ? index / options.rooms % options.ports : 0;
+    c->fd = ws_connect(options.port[server], text, options.protocol, READY_SECONDS);
     for (int i = 0; i < options.inits; i++)
         send_frame(c->fd, WS_TEXT, text, expand(options.init[i], index, text));
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
@@ -242,7 +244,7 @@ static void connect_all(void) {
 
 static void hold(long rss_before, double connect_seconds) {
     for (uint64_t end = after(options.hold); now() < end;) poll_once(20);
-    long rss = process_rss_kb(options.pid);
+    long rss = process_rss_kb(options.pid[0]);
     printf("{\"connections\": %d, \"connect_s\": %.2f, \"rss_before_kb\": %ld, \"rss_after_kb\": %ld}\n",
            options.connections, connect_seconds, rss_before, rss);
 }
@@ -255,16 +257,22 @@ static void pump(uint64_t end) {
     }
 }
 
+static double servers_cpu(bool kernel) {
+    double sum = 0;
+    for (int i = 0; i < options.pids; i++) sum += process_cpu(options.pid[i], kernel);
+    return sum;
+}
+
 static void load(double connect_seconds) {
     pump(after(options.warm));
     counting = true;
     reads = 0;
     uint64_t began = now(), published_before = published, delivered_before = delivered;
-    double user = process_cpu(options.pid, false), system = process_cpu(options.pid, true), own = own_cpu();
+    double user = servers_cpu(false), system = servers_cpu(true), own = own_cpu();
     pump(after(options.seconds));
     double seconds = (double)(now() - began) / 1e9;
     uint64_t sent = published - published_before, got = delivered - delivered_before, measured_reads = reads;
-    user = process_cpu(options.pid, false) - user, system = process_cpu(options.pid, true) - system, own = own_cpu() - own;
+    user = servers_cpu(false) - user, system = servers_cpu(true) - system, own = own_cpu() - own;
     counting = false;
 
     uint64_t expected = published * (uint64_t)(options.connections / options.rooms), missing = 0, twice = 0;
@@ -285,7 +293,7 @@ static void load(double connect_seconds) {
            measured_reads ? (double)got / (double)measured_reads : 0, percentile_ms(.5), percentile_ms(.99),
            user / seconds, system / seconds, own / seconds, (unsigned long long)published, (unsigned long long)acks,
            (unsigned long long)confirmations, (unsigned long long)missing, (unsigned long long)twice, connect_seconds,
-           process_rss_kb(options.pid));
+           process_rss_kb(options.pid[0]));
 }
 
 static void parse_options(int count, char **words) {
@@ -297,7 +305,7 @@ static void parse_options(int count, char **words) {
         }
         if (i + 1 == count) fprintf(stderr, "%s?\n", name), exit(2);
         const char *value = words[++i];
-        if (!strcmp(name, "--port")) options.port = atoi(value);
+        if (!strcmp(name, "--port") && options.ports < MAX_SERVERS) options.port[options.ports++] = atoi(value);
         else if (!strcmp(name, "--path")) options.path = value;
         else if (!strcmp(name, "--protocol")) options.protocol = value;
         else if (!strcmp(name, "--init") && options.inits < MAX_INITS) options.init[options.inits++] = value;
@@ -312,7 +320,7 @@ static void parse_options(int count, char **words) {
         else if (!strcmp(name, "--warm")) options.warm = atof(value);
         else if (!strcmp(name, "--hold")) options.hold = atof(value);
         else if (!strcmp(name, "--pad")) options.pad = (size_t)atoi(value);
-        else if (!strcmp(name, "--pid")) options.pid = atoi(value);
+        else if (!strcmp(name, "--pid") && options.pids < MAX_SERVERS) options.pid[options.pids++] = atoi(value);
         else fprintf(stderr, "%s?\n", name), exit(2);
     }
     if (options.pad > 2048) fprintf(stderr, "--pad: at most 2048\n"), exit(2);
@@ -326,7 +334,7 @@ int main(int count, char **words) {
     connections = calloc((size_t)options.connections, sizeof *connections);
     published_in = calloc((size_t)options.rooms, sizeof *published_in);
     if (!connections || !published_in) die("memory");
-    long rss_before = process_rss_kb(options.pid);
+    long rss_before = process_rss_kb(options.pid[0]);
     uint64_t began = now();
     connect_all();
     double connect_seconds = (double)(now() - began) / 1e9;
