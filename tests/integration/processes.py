@@ -122,7 +122,8 @@ def running_proxy(
         start = [program, "-f", str(file), "-db"]
     assert checked.returncode == 0, checked.stderr
     assert "warn" not in checked.stderr.lower(), checked.stderr
-    process = subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    with (folder / "proxy.log").open("w") as log:
+        process = subprocess.Popen(start, stdout=log, stderr=log, text=True)
     try:
         wait_for_port(port, process)
         yield port

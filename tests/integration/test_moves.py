@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.crowd import Crowd
-from tests.integration.processes import Node, free_port, need, running_proxy
+from tests.integration.processes import HUBBUB, Node, free_port, need, running_proxy
 from tests.servers.redis import RedisServer
-from tests.sockets import get
+from tests.sockets import get, upgrade
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +61,32 @@ async def connections(node: Node) -> int:
     body = (await get(f"http://127.0.0.1:{node.port}", "/metrics"))[2]
     (line,) = [line for line in body.splitlines() if line.startswith("hubbub_connections ")]
     return int(float(line.split()[1]))
+
+
+async def test_haproxy_sends_nobody_to_a_node_that_drains(redis_server: RedisServer, tmp_path: Path) -> None:
+    port = free_port()
+    cluster = Cluster(redis_server.url, port, "ab")
+    log = tmp_path / "proxy.log"
+    try:
+        with running_proxy("haproxy", tmp_path, list(cluster.nodes.values()), port=port):
+            ws = await upgrade(f"http://127.0.0.1:{port}", path="/node/a/ws")
+            await ws.hello("stays")
+            assert "is DOWN" not in log.read_text()
+            drain = [*HUBBUB, "drain", "a", "--over", "1", "--backend", redis_server.url]
+            draining = await asyncio.create_subprocess_exec(*drain)
+            async with asyncio.timeout(30):
+                while "Server nodes/a is DOWN" not in log.read_text():
+                    await asyncio.sleep(0.1)
+            # Who is there is served on until it is its turn.
+            async with asyncio.timeout(30):
+                while (await ws.receive())["type"] != "migrate":
+                    pass
+            draining.terminate()
+            await draining.wait()
+            ws.close()
+            assert "Server nodes/b is DOWN" not in log.read_text()
+    finally:
+        cluster.end()
 
 
 @pytest.mark.parametrize("kind", ["nginx", "haproxy"])
