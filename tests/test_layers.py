@@ -40,7 +40,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "client": {"msgspec", "picows"},
     "app": {"msgspec", "jwt"},
     "collab": {"msgspec"},
-    "testing": {"msgspec", "picows"},  # and pytest in its plugin alone
+    "testing": {"msgspec", "picows", "apsw"},  # and pytest in its plugin alone
     "cli": {"msgspec", "typer", "rich"},
 }
 BUILTIN = set(__import__("sys").stdlib_module_names) | {"__future__"}

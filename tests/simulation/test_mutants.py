@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -11,15 +12,22 @@ import pytest
 
 from hubbub.client.positions import Positions
 from hubbub.delivery.dedup import Windows
+from hubbub.hub import locating
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.feed import Reader
 from hubbub.hub.feeds import Feeds
+from hubbub.hub.hub import Hub
 from hubbub.hub.locating import Located
 from hubbub.hub.outbox import Outbox
 from hubbub.hub.publishing import Publication
 from hubbub.hub.restoring import Restoration
+from hubbub.hub.session import Session
+from hubbub.hub.sessions import Sessions
 from hubbub.node.journal import LogJournal, _append
 from hubbub.protocol.messages import GapMessage
+from hubbub.protocol.payloads import Position
+from hubbub.server import greeting
+from hubbub.testing.power import Content
 from hubbub.testing.simulation.run import simulate
 
 SEEDS = range(150)
@@ -35,7 +43,12 @@ def dedup_off(patch: pytest.MonkeyPatch) -> None:
 def ack_before_append(patch: pytest.MonkeyPatch) -> None:
     """The publisher is told at once, and the log has it a little later, if no crash comes between."""
 
+    append_later = LogJournal.append
+
     def append(self: LogJournal, batch: list[Publication]) -> None:
+        if not isinstance(self._store.head("all"), Position):
+            append_later(self, batch)
+            return
         offsets: dict[str, int] = {}
         for publication in batch:
             log = publication.channel.log
@@ -107,6 +120,61 @@ def gap_in_silence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CatchUp, "_tell_gap", lambda self, reader, epoch, first, last: None)
 
 
+def leaving_is_told_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Who loses the connection has left, for the others, without any grace."""
+    detach = Sessions.detach
+
+    def hurry(self: Sessions, session: Session) -> None:
+        detach(self, session)
+        for room in list(session.rooms.values()):
+            self._hub.membership.step_out(room, session)
+
+    patch.setattr(Sessions, "detach", hurry)
+
+
+def full_sockets_are_written_to(patch: pytest.MonkeyPatch) -> None:
+    """Who does not read is sent everything all the same."""
+    patch.setattr(Hub, "pause", lambda self, connection: None)
+
+
+def the_rest_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """What a socket does not take at once is not sent."""
+
+    def write(self: Outbox) -> None:
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            data, connection.out = connection.out, b""
+            with suppress(OSError):
+                connection.transport.send(data)
+
+    patch.setattr(Outbox, "write", write)
+
+
+def late_attempts_take_the_session(patch: pytest.MonkeyPatch) -> None:
+    """An attempt that its client gave up replaces the one that lives."""
+    patch.setattr(greeting, "_check_attempt", lambda session, wanted: None)
+
+
+def more_is_told_missing_than_is(patch: pytest.MonkeyPatch) -> None:
+    """A session that fell off the log goes on two records after the oldest, and says so."""
+    begun = locating._begun
+
+    def skip(wanted: Position, then: Callable[[Located | None], None], page: Any) -> None:
+        def told(place: Located | None) -> None:
+            if place is not None and not place.recovered and page is not None:
+                place = Located(False, place.epoch, min(place.offset + 2, page.head), place.oldest)
+            then(place)
+
+        begun(wanted, told, page)
+
+    patch.setattr(locating, "_begun", skip)
+
+
+def the_disk_lies(patch: pytest.MonkeyPatch) -> None:
+    """What is said to be synced is not."""
+    patch.setattr(Content, "sync", lambda self: None)
+
+
 MUTANTS: list[Plant] = [
     dedup_off,
     ack_before_append,
@@ -115,6 +183,12 @@ MUTANTS: list[Plant] = [
     repeats_reach_the_program,
     gap_too_short,
     gap_in_silence,
+    leaving_is_told_at_once,
+    full_sockets_are_written_to,
+    the_rest_is_forgotten,
+    late_attempts_take_the_session,
+    more_is_told_missing_than_is,
+    the_disk_lies,
 ]
 
 

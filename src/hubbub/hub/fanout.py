@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.hub.connection import Connection
 from hubbub.hub.feed import Delivery, Feed
-from hubbub.protocol.messages import GapMessage, PositionMessage
+from hubbub.protocol.messages import GapMessage, Message, PositionMessage
 from hubbub.protocol.payloads import Gap, Position, Positions
 from hubbub.protocol.wire import Profile
 
@@ -67,6 +67,19 @@ class FanOut:
             if reader.session.is_present:
                 self._hub.outbox.send(reader.connection, message)
         self._hub.catchup.go_on_all(feed)
+
+    def name(self, feed: Feed, epoch: str) -> None:
+        """An inbox that nothing had come to has its first record: its epoch may be another than the welcome said."""
+        feed.epoch = epoch
+        for reader in list(feed.readers.values()):
+            known = reader.session.inbox
+            if known is None or known.epoch == epoch or not reader.session.is_present:
+                continue
+            message: Message = PositionMessage(payload=Positions(positions={feed.log: Position(epoch, feed.flushed)}))
+            if known.offset:
+                gap = Gap(epoch=epoch, start=1, to=feed.flushed, reason="epoch")
+                message = GapMessage(channel=feed.log, payload=gap)
+            self._hub.outbox.send(reader.connection, message)
 
     def encode(self, profile: Profile, run: Sequence[Delivery]) -> bytes | None:
         """The frames of these deliveries; None when one of them has no form for this profile."""

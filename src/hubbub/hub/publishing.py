@@ -126,7 +126,8 @@ class Publishing:
                 if feed.epoch != epoch:
                     if feed.epoch:
                         hub.fanout.begin_anew(feed, epoch, offset)
-                    feed.epoch = epoch
+                    else:
+                        hub.fanout.name(feed, epoch)
                 # A feed that was opened while this was on its way may have begun after it already.
                 if offset > feed.flushed:
                     if not feed.fresh:

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 from hubbub.errors import ConnectionClosed
 from hubbub.server.listener import Talk
-from hubbub.testing.transport import split_frames
+from hubbub.testing.transport import take_frames
 
 WINDOW = 64 * 1024
-"""Bytes under way to a client that does not read: what two kernels' socket buffers hold."""
+"""Bytes under way to a client that does not read: what two kernels' socket buffers hold. As many unsent are where a
+transport tells to stop, and a quarter of them where it tells to go on: as asyncio's."""
 
-HIGH_WATER = 64 * 1024
-LOW_WATER = 16 * 1024
-"""Bytes unsent at which a transport tells to stop, and to go on: as asyncio's."""
+_PARTLY = 0.2
+"""How often a socket that takes in part does so."""
 
 _CLOSE_TIMEOUT = 3.0
 
@@ -81,9 +81,19 @@ class _Pipe:
 class ServerEnd:
     """Implements `hubbub.ports.Transport`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, down: _Pipe, address: str) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        down: _Pipe,
+        address: str,
+        window: int = WINDOW,
+        chance: random.Random | None = None,
+    ) -> None:
+        """With `chance` the socket takes a part of what it is sent now and then, or nothing."""
         self._loop = loop
         self._down = down
+        self._window = window
+        self._chance = chance
         self.address = address
         self.talk: Talk
         self._unsent: deque[_Item] = deque()
@@ -101,6 +111,11 @@ class ServerEnd:
         self._put(_Item("data", frames, len(frames)))
 
     def send(self, frames: bytes) -> int:
+        if self._chance is not None and self._chance.random() < _PARTLY:
+            part = self._chance.randrange(len(frames))
+            if not part:
+                raise BlockingIOError
+            frames = frames[:part]
         self.write(frames)
         return len(frames)
 
@@ -175,17 +190,17 @@ class ServerEnd:
         self._unsent.append(item)
         self._buffered += item.size
         self._pump()
-        if self._buffered > HIGH_WATER and not self._is_paused:
+        if self._buffered > self._window and not self._is_paused:
             self._is_paused = True
             self.talk.pause_writing()
 
     def _pump(self) -> None:
-        while self._unsent and self._under_way < WINDOW:
+        while self._unsent and self._under_way < self._window:
             item = self._unsent.popleft()
             self._buffered -= item.size
             self._under_way += item.size
             self._down.send(item)
-        if self._is_paused and self._buffered <= LOW_WATER and not self.is_closed:
+        if self._is_paused and self._buffered <= self._window // 4 and not self.is_closed:
             self._is_paused = False
             self.talk.resume_writing()
 
@@ -207,6 +222,8 @@ class ClientEnd:
         self._on_message = on_message
         self._on_closed = on_closed
         self._inbox: deque[_Item] = deque()
+        self._rest = b""
+        """What came of a frame that has not come to its end."""
         self._is_reading = True
         self._stalled_until = 0.0
         self._closing: ConnectionClosed | None = None
@@ -264,7 +281,13 @@ class ClientEnd:
             if not self._up.is_broken:
                 self._taken(item.size)
             if item.kind == "data":
-                for message in split_frames(item.content):
+                try:
+                    found, self._rest = take_frames(self._rest + item.content)
+                except UnicodeDecodeError:
+                    self.close(1007, "text is not UTF-8")
+                    self._end(ConnectionClosed(1007, "text is not UTF-8"))
+                    return
+                for message in found:
                     if self._closing is None and not self.is_over:
                         self._on_message(message)
             elif item.kind == "ping":
@@ -320,20 +343,30 @@ class Link:
 class Network:
     """Between clients and a server. Each link's delays come from a seed of its own, whatever the others do."""
 
-    def __init__(self, seed: int = 0, *, delay: float = 0.01) -> None:
-        """`delay` in seconds is the mean of one way; each item takes between half of it and half as much again."""
+    def __init__(self, seed: int = 0, *, delay: float = 0.01, window: int = WINDOW, partly: bool = False) -> None:
+        """`delay` in seconds is the mean of one way; each item takes between half of it and half as much again.
+
+        `window` is in bytes. `partly`: sockets take a part of what they are sent now and then.
+        """
         self._loop = asyncio.get_running_loop()
         self._seed = seed
         self.delay = delay
+        self._window = window
+        self._partly = partly
         self.accept: Callable[..., Talk] | None = None
         """`accept(transport, codec=…, token=…)`; None: nobody listens."""
         self.refuses_until = 0.0
         self.links: list[Link] = []
         self._opened = 0
+        self._freezes_next = 0.0
 
     def refuse(self, seconds: float) -> None:
         """Nobody can connect for so long."""
         self.refuses_until = self._loop.time() + seconds
+
+    def freeze_next(self, seconds: float) -> None:
+        """The next link that is opened is frozen from its beginning, for so long."""
+        self._freezes_next = seconds
 
     def alive(self) -> list[Link]:
         """The links that are not over on both sides."""
@@ -359,9 +392,13 @@ class Network:
         if self.accept is None or self._loop.time() < self.refuses_until:
             raise ConnectionRefusedError("nobody listens")
         up, down = _Pipe(self._loop, rng, self.delay), _Pipe(self._loop, rng, self.delay)
-        server = ServerEnd(self._loop, down, f"10.0.0.{number % 250}")
+        chance = random.Random(f"part/{self._seed}/{number}") if self._partly else None
+        server = ServerEnd(self._loop, down, f"10.0.0.{number % 250}", self._window, chance)
         client = ClientEnd(self._loop, up, server.taken, on_message, on_closed)
         up.arrived, down.arrived = server.arrived, client.arrived
         server.talk = self.accept(server, codec=subprotocol.removeprefix("hubbub."), token=token)
         self.links.append(Link(client, server, up, down))
+        if self._freezes_next:
+            self.links[-1].freeze(self._freezes_next)
+            self._freezes_next = 0.0
         return client

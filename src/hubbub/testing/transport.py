@@ -50,18 +50,26 @@ class RecordingTransport:
 
 def split_frames(data: bytes) -> list[str | bytes]:
     """The payloads of unmasked, uncompressed server frames."""
+    found, rest = take_frames(data)
+    assert not rest, "a frame is cut off"
+    return found
+
+
+def take_frames(data: bytes) -> tuple[list[str | bytes], bytes]:
+    """As `split_frames`, and what is left of a frame that has not come to its end."""
     found: list[str | bytes] = []
     place = 0
-    while place < len(data):
+    while len(data) - place >= 2:
         opcode, size = data[place] & 0x0F, data[place + 1]
-        place += 2
-        if size == 126:
-            size = int.from_bytes(data[place : place + 2], "big")
-            place += 2
-        elif size == 127:
-            size = int.from_bytes(data[place : place + 8], "big")
-            place += 8
-        payload = data[place : place + size]
+        start = place + 2
+        if size >= 126:
+            width = 2 if size == 126 else 8
+            size = int.from_bytes(data[start : start + width], "big")
+            # Without all of its length a frame is not at its end in any case.
+            start += width
+        if start + size > len(data):
+            break
+        payload = data[start : start + size]
         found.append(payload.decode() if opcode == TEXT else payload)
-        place += size
-    return found
+        place = start + size
+    return found, data[place:]

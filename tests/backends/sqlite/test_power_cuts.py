@@ -14,7 +14,7 @@ from hubbub.backends.sqlite.storage import SqliteStorage, open_storage
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.errors import ConfigurationError, TryLater
 from hubbub.ports import Append, Appended, Page
-from tests.backends.sqlite.power import Disk, PowerCut
+from hubbub.testing.power import Disk, PowerCut
 
 POLICY = RetentionPolicy(
     Retention(messages=10**6, size=10**9),

@@ -13,6 +13,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from hubbub.errors import MessagesMissed
+from hubbub.ports import Page
 from hubbub.protocol.channels import Channel, topic_matches
 from hubbub.protocol.payloads import Position
 from hubbub.testing.simulation.witness import Record, Truth
@@ -55,6 +56,24 @@ def check(truth: Truth, heard: Sequence[Heard], acknowledged: Sequence[Acknowled
 def is_complete(truth: Truth, heard: Heard) -> bool:
     """Whether the subscription has got, or was told missing, everything so far."""
     return not any(_Hearing(truth, heard).silent())
+
+
+def still_kept(truth: Truth, heard: Heard, missed: MessagesMissed, page: Page) -> Iterator[Record]:
+    """What a subscription is being told missing although the log, whose `page` has all of it now, keeps it."""
+    if missed.reason != "retention":
+        return
+    kept = {offset for offset, _ in page.entries}
+    got = [event[0] for event in heard.events if isinstance(event, tuple)]
+    records = truth.records.get(heard.channel.log, [])
+    epochs = {record.epoch for record in records}
+    # An offset says nothing without its epoch: that of what came last, where there were several.
+    epoch = next((record.epoch for id in reversed(got) for record in truth.by_id.get(id, ())), None)
+    if page.epoch not in (epoch, *epochs) or (len(epochs) > 1 and epoch != page.epoch):
+        return
+    for record in records[heard.start :]:
+        is_told = record.epoch == page.epoch and missed.first <= record.offset <= missed.last
+        if is_told and record.offset in kept and heard.wants(record.channel) and record.message_id not in got:
+            yield record
 
 
 def _check_log(truth: Truth) -> Iterator[str]:

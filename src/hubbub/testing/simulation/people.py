@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.client.client import Client
 from hubbub.client.connecting import connect
+from hubbub.client.subscription import Subscription
 from hubbub.errors import ConnectionClosed, HubbubError, MessagesMissed, OutcomeUnknown, ProtocolError
 from hubbub.protocol.channels import parse_channel
 from hubbub.testing.simulation.checker import Acknowledged, Heard
@@ -30,6 +31,8 @@ class Program:
         self._person = person
         self._rng = random.Random(f"{run.plan.seed}/{person.name}")
         self.client: Client
+        self.subscriptions: list[Subscription] = []
+        self._is_stopping = False
         self.readers: list[asyncio.Task[None]] = []
         self.publisher: asyncio.Task[None]
 
@@ -44,11 +47,18 @@ class Program:
             rng=random.Random(f"client/{self._run.plan.seed}/{self._person.name}"),
             wall=self._run.wall,
         )
+        self.client.on("close", self._closed)
+        self.client.on("presence", lambda message: self._run.presence.told(self._person.name, message))
         loop = asyncio.get_running_loop()
         self.readers = [loop.create_task(self._read(reading)) for reading in self._person.readings]
         self.publisher = loop.create_task(self._publish())
 
+    def _closed(self, reason: ConnectionClosed) -> None:
+        if not self._is_stopping:
+            self._run.blame(f"the client of {self._person.name} gave up for good: {reason}")
+
     async def stop(self) -> None:
+        self._is_stopping = True
         for task in (*self.readers, self.publisher):
             task.cancel()
         await asyncio.gather(*self.readers, self.publisher, return_exceptions=True)
@@ -58,6 +68,7 @@ class Program:
         """Reads on, whatever happens; a subscription that ends with an error is begun anew, and counts as another."""
         while True:
             subscription = self.client.subscribe(reading.channel, ack=reading.ack)
+            self.subscriptions.append(subscription)
             try:
                 await subscription.begin()
             except ConnectionClosed:
@@ -74,7 +85,7 @@ class Program:
                     message = await anext(subscription)
                 except MessagesMissed as missed:
                     self._run.note(f"{self._person.name} missed {missed.first}-{missed.last} of {missed.log}")
-                    heard.events.append(missed)
+                    self._run.missed(heard, missed)
                     continue
                 except HubbubError as error:
                     self._run.note(f"{self._person.name} reads {reading.channel} no more: {error}")
@@ -93,7 +104,8 @@ class Program:
             await asyncio.sleep(person.pause * 2 * self._rng.random())
             for _ in range(min(left, person.burst)):
                 left -= 1
-                task = loop.create_task(self._publish_one(self._rng.choice(person.channels), f"{person.name}-{left}"))
+                content = f"{person.name}-{left}".ljust(person.size, ".")
+                task = loop.create_task(self._publish_one(self._rng.choice(person.channels), content))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
         while under_way:

@@ -15,16 +15,22 @@ from typing import Protocol
 from msgspec import Struct
 
 from hubbub.client.options import Dial
+from hubbub.errors import MessagesMissed
 from hubbub.testing.loop import Stuck, VirtualLoop
 from hubbub.testing.network import Link, Network
-from hubbub.testing.simulation.checker import Acknowledged, Heard, check, is_complete
+from hubbub.testing.simulation.bounds import check_client, check_hub
+from hubbub.testing.simulation.checker import Acknowledged, Heard, check, is_complete, still_kept
 from hubbub.testing.simulation.people import Program, become, finish
 from hubbub.testing.simulation.plan import Happening, Plan, make_plan
+from hubbub.testing.simulation.presence import PresenceWatch
 from hubbub.testing.simulation.server import SimulatedServer
 from hubbub.testing.simulation.witness import Truth
 
 SETTLING = 300.0
 """Seconds that everything has to arrive after the last fault: retransmissions and timeouts included."""
+
+_LOOK = 2.0
+"""Seconds between two looks at what waits anywhere."""
 
 _TAIL = 60
 """Lines of the story that a result keeps."""
@@ -72,6 +78,9 @@ class Run:
         self.acknowledged: list[Acknowledged] = []
         self.is_settling = False
         self.story: list[str] = []
+        self.presence = PresenceWatch(self.loop.time, plan.settings.presence_grace)
+        self._found: dict[str, None] = {}
+        """What was seen to be wrong on the way."""
         self._began = self.loop.time()
         self._shift = 0
         self._rng = random.Random(f"faults/{plan.seed}")
@@ -79,8 +88,10 @@ class Run:
 
     def make_server(self) -> tuple[Clients, Server]:
         """What clients go through, and what they reach."""
-        network = Network(self.plan.seed, delay=self.plan.delay)
-        server = SimulatedServer(network, self.plan.settings, self.plan.storage, self.truth, self.wall)
+        plan = self.plan
+        network = Network(plan.seed, delay=plan.delay, window=plan.window, partly=plan.partly)
+        server = SimulatedServer(network, plan.settings, plan.storage, self.truth, self.wall, plan.seed)
+        server.started = lambda app: self.presence.watch(app.hub)
         return network, server
 
     def wall(self) -> int:
@@ -89,6 +100,19 @@ class Run:
 
     def note(self, line: str) -> None:
         self.story.append(f"{self.loop.time() - self._began:10.4f} {line}")
+
+    def blame(self, violation: str) -> None:
+        """Something is wrong already."""
+        self.note(f"!!! {violation}")
+        self._found[violation] = None
+
+    def missed(self, heard: Heard, missed: MessagesMissed) -> None:
+        """A subscription is told that messages will not come: they must be gone."""
+        page = self.server.look(heard.channel.log) if isinstance(self.server, SimulatedServer) else None
+        if page is not None:
+            for record in still_kept(self.truth, heard, missed, page):
+                self.blame(f"{heard.who} was told that {record.offset} of {record.log} is missing, which is kept")
+        heard.events.append(missed)
 
     def begun(self, heard: Heard) -> None:
         self.note(f"{heard.who} reads {heard.channel.text} from record {heard.start} on")
@@ -104,10 +128,13 @@ class Run:
         programs = [Program(self, person) for person in self.plan.people]
         for program in programs:
             await program.start()
+        looking = self.loop.create_task(self._look(programs))
         await self.happen()
         self.note("faults end")
         self.is_settling = True
         found = await self._settle(programs)
+        looking.cancel()
+        found += [*self._found, *self.presence.violations]
         for program in programs:
             await program.stop()
         await self.server.stop()
@@ -139,6 +166,17 @@ class Run:
         """What breaks the guarantee, by everything that was heard and told."""
         return check(self.truth, self.heard, self.acknowledged)
 
+    async def _look(self, programs: list[Program]) -> None:
+        """Now and then: whatever waits is bounded."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            if isinstance(self.server, SimulatedServer) and self.server.app is not None:
+                for violation in check_hub(self.server.app, self.plan.window):
+                    self.blame(violation)
+            for program in programs:
+                for violation in check_client(program.client, program.subscriptions):
+                    self.blame(violation)
+
     async def _happen(self, happening: Happening) -> None:
         self.note(f"--- {happening.fault} {happening.size:.2f}")
         size = happening.size
@@ -153,6 +191,10 @@ class Run:
             await self._come_back(size)
         elif happening.fault == "refuse":
             network.refuse(1 + 20 * size)
+        elif happening.fault == "freeze" and size >= 0.5:
+            # What a client says first arrives when it has given that attempt up.
+            self.disturb("cut", size, network.alive())
+            network.freeze_next(10 + 20 * (size - 0.5))
         else:
             self.disturb(happening.fault, size, network.alive())
 
@@ -166,6 +208,8 @@ class Run:
                 link.cut()
             elif fault == "stall":
                 link.stall(1 + 30 * size)
+            elif fault == "freeze":
+                link.freeze(1 + 60 * size)
             elif fault == "slow":
                 link.slow_down(0.05 + 1.5 * size)
             else:
