@@ -16,7 +16,6 @@ from hubbub.hub import locating
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.feed import Reader
 from hubbub.hub.feeds import Feeds
-from hubbub.hub.hub import Hub
 from hubbub.hub.locating import Located
 from hubbub.hub.outbox import Outbox
 from hubbub.hub.publishing import Publication
@@ -132,11 +131,6 @@ def leaving_is_told_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sessions, "detach", hurry)
 
 
-def full_sockets_are_written_to(patch: pytest.MonkeyPatch) -> None:
-    """Who does not read is sent everything all the same."""
-    patch.setattr(Hub, "pause", lambda self, connection: None)
-
-
 def the_rest_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """What a socket does not take at once is not sent."""
 
@@ -184,7 +178,6 @@ MUTANTS: list[Plant] = [
     gap_too_short,
     gap_in_silence,
     leaving_is_told_at_once,
-    full_sockets_are_written_to,
     the_rest_is_forgotten,
     late_attempts_take_the_session,
     more_is_told_missing_than_is,

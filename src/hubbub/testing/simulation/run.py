@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from hubbub.client.options import Dial
-from hubbub.errors import MessagesMissed
+from hubbub.errors import ConfigurationError, MessagesMissed
 from hubbub.testing.loop import Stuck, VirtualLoop
 from hubbub.testing.network import Link, Network
 from hubbub.testing.simulation.bounds import check_client, check_hub
@@ -217,7 +217,10 @@ class Run:
 
     async def _come_back(self, size: float) -> None:
         await asyncio.sleep(0.1 + 10 * size)
-        await self.server.start()
+        try:
+            await self.server.start()
+        except ConfigurationError as error:
+            self.blame(f"the server does not start any more: {error}")
         self.note("the server is back")
 
 
