@@ -193,7 +193,8 @@ async def test_a_hub_on_redis_goes_on_where_another_process_stopped(
 async def test_documents_are_kept_over_a_restart_of_the_hub(redis_server: RedisServer, backends: Backends) -> None:
     async def edit(*changes: list[object]) -> str:
         app = hubbub.Hubbub(anonymous=True, port=0, backend=redis_server.url, cluster=backends.cluster)
-        documents = Documents(app)
+        # This node alone edits them.
+        documents = Documents(app, store=app.stores.log)  # type: ignore[arg-type]
         async with serving_documents(app):
             ann = await Rude.connect(app, "ann")
             joined = await ann.join()
