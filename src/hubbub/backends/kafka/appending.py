@@ -157,14 +157,16 @@ class Appender:
         return False
 
     def _landed(self, flights: Sequence[Flight]) -> None:
-        strangers = [flight for flight in flights if self._is_strange(flight)]
+        strangers = []
+        for flight in flights:
+            if self._is_strange(flight):
+                strangers.append(flight)
+            else:
+                self._answer(flight)
         if strangers:
             task = asyncio.get_running_loop().create_task(self._look_behind(strangers))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        for flight in flights:
-            if flight not in strangers:
-                self._answer(flight)
 
     def _is_strange(self, flight: Flight) -> bool:
         """Whether another node may have appended the same a moment ago, for a session that has just come here."""

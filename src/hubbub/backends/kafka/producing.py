@@ -66,8 +66,8 @@ class ProducerThread:
             **client,
             "enable.idempotence": True,
             "acks": "all",
-            # A batch is what a turn of the loop appends: waiting for more would only delay it.
-            "linger.ms": 0,
+            # Long enough that what a turn of the loop appends travels in one request.
+            "linger.ms": 0.5,
             "delivery.timeout.ms": int(timeout * 1000),
             "error_cb": self._failed,
         }
