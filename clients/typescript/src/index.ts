@@ -1,5 +1,5 @@
 export { Client } from "./client.js";
-export type { ClientOptions } from "./client.js";
+export type { ClientOptions } from "./options.js";
 export type { History, Joined, Members, PublishAck } from "./answers.js";
 export type { BackoffOptions } from "./backoff.js";
 export { covers, logOf } from "./channels.js";

@@ -40,14 +40,14 @@ export interface Conduct {
 }
 
 export interface LinkEvents {
-  readonly state: (state: ConnectionState) => void;
-  readonly received: (envelope: Envelope) => void;
+  entered(state: ConnectionState): void;
+  received(envelope: Envelope): void;
   /** There will be no other connection. */
-  readonly closed: (error: HubbubError | undefined) => void;
-  readonly failed: (error: HubbubError) => void;
+  ended(error: HubbubError | undefined): void;
+  failed(error: HubbubError): void;
   /** It goes on at another node, or stays; `left` once nothing comes from the old node any more. */
-  readonly migrated: (migrated: Migrated) => void;
-  readonly left: () => void;
+  migrated(migrated: Migrated): void;
+  left(): void;
 }
 
 /** How long the old node may take to close after the new one has the session. */
@@ -113,7 +113,7 @@ export class Link {
     this.#drop();
     this.#sleeping = true;
     this.conduct.suspended();
-    this.events.state({ phase: "asleep" });
+    this.events.entered({ phase: "asleep" });
   }
 
   /** False where nothing was sent. Before there is a session only the greeting may go out. */
@@ -134,7 +134,7 @@ export class Link {
     this.#established = false;
     this.#restoring = false;
     this.#lastError = undefined;
-    this.events.state({ phase: "connecting", attempt: this.#backoff.attempts + 1 });
+    this.events.entered({ phase: "connecting", attempt: this.#backoff.attempts + 1 });
     this.#connection = this.#make(this.#url);
   }
 
@@ -254,7 +254,7 @@ export class Link {
     const delayMs = Math.max(this.#backoff.nextDelayMs(), leastMs);
     this.#timer = setTimeout(() => this.#connect(), delayMs);
     this.conduct.suspended();
-    this.events.state({ phase: "waiting", delayMs, closing });
+    this.events.entered({ phase: "waiting", delayMs, closing });
   }
 
   /** Lets go of every connection and timer. */
@@ -271,7 +271,7 @@ export class Link {
   #finish(error: HubbubError | undefined): void {
     this.#drop();
     this.#sleeping = false;
-    this.events.closed(error);
+    this.events.ended(error);
   }
 
   // --- Moving -----------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 import { vi } from "vitest";
 import { Client } from "../src/client.js";
-import type { ClientOptions } from "../src/client.js";
+import type { ClientOptions } from "../src/options.js";
 import { json } from "../src/codec.js";
 import type { Codec } from "../src/codec.js";
 import type { Socket } from "../src/connection.js";
