@@ -33,20 +33,18 @@ from hubbub.delivery.backoff import Backoff
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.hub.hub import wall_ms
 from hubbub.ports import DocumentLog
+from hubbub.server.server import url_of
 
 log = logging.getLogger("hubbub.workers")
 
 READY = b"ready"
 """The line by which a worker says that it listens."""
 
-_BAD_SETTING = 2
-"""The exit status of a worker for which a new start is of no use."""
-
 _STEADY = 30.0
 """Seconds that a worker has to live for its next start to come as soon as its first."""
 
 _LATE = 10.0
-"""Seconds beyond `drain_timeout` after which a worker that does not stop is killed."""
+"""Seconds, beyond those that a drain may take, after which a worker that does not stop is killed."""
 
 
 class Orders(Struct, frozen=True):
@@ -93,8 +91,7 @@ class Workers:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((listening, stopping), return_when=asyncio.FIRST_COMPLETED)
         if listening.done():
-            host = self._settings.host
-            started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            started(url_of(self._settings.host, port))
         listening.cancel()
         await stopping
         await self._stop(tasks)
@@ -114,8 +111,8 @@ class Workers:
             starts += 1
             if self._stopping.is_set():
                 return
-            if status == _BAD_SETTING or not self._ready[name].is_set():
-                # It has said why.
+            if not self._ready[name].is_set():
+                # It has said why. One that has served is started again whatever it died of.
                 self._fail(f"worker {name} cannot be started")
                 return
             log.error("worker %s ended with %s: it is started again", name, status)
@@ -128,6 +125,8 @@ class Workers:
             sys.executable, "-m", "hubbub.cli.worker", stdin=PIPE, stdout=PIPE
         )
         self._processes[name] = process
+        if self._stopping.is_set():
+            process.terminate()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(orders + b"\n")
@@ -157,7 +156,9 @@ class Workers:
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         for process in self._processes.values():
             process.terminate()
-        _, late = await asyncio.wait(tasks, timeout=self._settings.drain_timeout + _LATE)
+        settings = self._settings
+        patience = settings.drain_over + settings.migration_timeout + settings.drain_timeout + _LATE
+        _, late = await asyncio.wait(tasks, timeout=patience)
         if late:
             for name, process in self._processes.items():
                 log.error("worker %s does not stop: killed", name)

@@ -129,9 +129,7 @@ class Server:
         return self._url(self._listening[0])
 
     def _url(self, server: asyncio.Server) -> str:
-        host = self.settings.host
-        shown = "127.0.0.1" if host in ("", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
-        return f"http://{shown}:{_port_of(server)}"
+        return url_of(self.settings.host, _port_of(server))
 
     def _own_url(self) -> str:
         """Where clients reach this node, empty where nobody can know that, or where others listen as well."""
@@ -280,6 +278,12 @@ class Server:
 
         listener = MessageListener(self.settings.max_message, deflate, begin)
         return WSUpgradeResponseWithListener(_switch(subprotocol, extension), listener)
+
+
+def url_of(host: str, port: int) -> str:
+    """`http://HOST:PORT`, for a server that listens there."""
+    shown = "127.0.0.1" if host in ("", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
+    return f"http://{shown}:{port}"
 
 
 def _port_of(server: asyncio.Server) -> int:
