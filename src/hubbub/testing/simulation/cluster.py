@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from typing import Any, Literal, cast
 
 from msgspec import Struct
@@ -39,6 +40,10 @@ _FAULTS: tuple[Fault, ...] = (
     "twice",
     "skip",
 )
+
+
+_AFTERMATH = 90.0
+"""Seconds after the last fault in which half-open connections are found, and every session to its one node."""
 
 
 class ClusterHappening(Struct, frozen=True):
@@ -129,6 +134,17 @@ class Nodes:
                 self.ears.append(ear)
                 app.listen(channel, ear.hear)
 
+    def torn_sessions(self) -> Iterator[str]:
+        """Sessions that more than one node takes for its own, when everything has had the time to be told."""
+        places: dict[str, list[str]] = {}
+        for node in self.all:
+            if node.app is not None:
+                for session in node.app.hub.sessions.all():
+                    places.setdefault(f"{session.user.name}'s session {session.key}", []).append(node.name)
+        for who, names in places.items():
+            if len(names) > 1:
+                yield f"{who.split(' session ')[0]} session is at {' and at '.join(names)}"
+
     async def stop(self) -> None:
         for node in self.all:
             await node.stop()
@@ -165,6 +181,7 @@ class ClusterRun(Run):
         await asyncio.gather(*self._troubles)
         for node in self.nodes.all:
             node.log.late = node.log.twice = node.log.skipped = 0.0
+        await asyncio.sleep(_AFTERMATH)
 
     def _begin(self, happening: ClusterHappening) -> None:
         size, number = happening.size, happening.node
@@ -191,7 +208,8 @@ class ClusterRun(Run):
             log.skipped = size / 2
 
     def violations(self) -> list[str]:
-        return super().violations() + [line for ear in self.nodes.ears for line in ear.violations]
+        heard = [line for ear in self.nodes.ears for line in ear.violations]
+        return super().violations() + heard + list(self.nodes.torn_sessions())
 
     async def _trouble(self, node: ClusterNode, happening: ClusterHappening, number: int) -> None:
         size = happening.size
