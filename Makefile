@@ -80,8 +80,8 @@ browsers:
 .PHONY: servers
 servers:
 	@test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
-		(command -v redis-server && command -v mvn && test -e /usr/share/java/zookeeper.jar) >/dev/null || \
-		(apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server zookeeper maven >/dev/null) || true
+		(command -v redis-server && command -v mvn && test -e /usr/share/java/zookeeper.jar && ls /usr/lib/postgresql) >/dev/null 2>&1 || \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server zookeeper maven postgresql >/dev/null) || true
 	@ls .cache/kafka/kafka_2.13-*.jar >/dev/null 2>&1 || ! command -v mvn >/dev/null || \
 		mvn -q -B -f tests/servers/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
 			-DoutputDirectory="$(CURDIR)/.cache/kafka" >/dev/null || true

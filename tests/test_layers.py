@@ -35,7 +35,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "ports": {"msgspec"},
     "hub": {"msgspec"},
     "node": {"msgspec"},
-    "backends": {"msgspec", "redis", "hiredis", "kazoo", "confluent_kafka"},
+    "backends": {"msgspec", "redis", "hiredis", "kazoo", "confluent_kafka", "asyncpg"},
     "server": {"msgspec", "picows", "multidict", "prometheus_client"},
     "client": {"msgspec", "picows"},
     "app": {"msgspec", "jwt"},

@@ -166,7 +166,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     rate_burst: float = 5.0
     """Seconds' worth of both that a connection may send at once."""
     documents: str = ""
-    """Where documents are kept: by default with the log, where that can keep them; `off` for none."""
+    """Where documents are kept: by default with the log, where that can keep them; a `postgresql:` server; `off`."""
     snapshot_operations: int = 1000
     """Operations on a document after which a snapshot of it is taken."""
     snapshot_seconds: float = 60.0
@@ -277,7 +277,7 @@ _STORES = {
     "log": ("memory", "sqlite", "redis", "rediss", "kafka", "kafkas"),
     "sessions": ("memory", "redis", "rediss", "zookeeper"),
     "registry": ("redis", "rediss", "zookeeper"),
-    "documents": ("off",),
+    "documents": ("off", "postgresql"),
 }
 """The schemes that each setting takes."""
 
@@ -285,6 +285,7 @@ _EXAMPLES = {
     "memory": "memory",
     "broker": "broker:/path/to/socket (hubbub serve --workers says it)",
     "off": "off",
+    "postgresql": "postgresql://user@host/database",
     "sqlite": "sqlite:///path/to/file",
     "redis": "redis://host:6379/0",
     "rediss": "rediss://host:6379/0 (TLS)",

@@ -6,16 +6,21 @@ import asyncio
 import os
 import random
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from hubbub import connect
+from hubbub.backends.postgres.opening import PostgresBackend
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.collab import Document
 from hubbub.collab.records import decode_record
+from hubbub.ports import Page
 from hubbub.testing.log_contract import answer
-from tests.chaos.processes import hub
+from tests.chaos.processes import HubProcess
+from tests.servers.postgres import PostgresServer
 
 KILLS = int(os.environ.get("DOCUMENT_KILLS", "4"))
 """`make crash` says 200."""
@@ -40,11 +45,25 @@ class Typist:
             await asyncio.sleep(self.rng.choice((0.0, 0.001, 0.003, 0.01)))
 
 
+@pytest.fixture(scope="module")
+def postgres_server() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.remove()
+
+
 @pytest.mark.slow
-async def test_nothing_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["sqlite", "postgres"])
+async def test_nothing_is_lost_when_the_process_is_killed(
+    kept: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     rng = random.Random(1)
     place = tmp_path / "hub.db"
-    async with hub(tmp_path, f"sqlite:///{place}") as server:
+    options = ["--log", f"sqlite:///{place}"]
+    if kept == "postgres":
+        options += ["--documents", request.getfixturevalue("postgres_server").url]
+    async with running(HubProcess(tmp_path, *options)) as server:
         url = f"ws://127.0.0.1:{server.port}/ws"
         clients = [await connect(url, user=name, initial_delay=0.05, max_delay=0.2) for name in NAMES]
         typists = []
@@ -76,13 +95,28 @@ async def test_nothing_is_lost_when_the_process_is_killed(tmp_path: Path) -> Non
         for client in clients:
             await client.close()
         await server.kill()
-    await judge_log(place, text)
+    if kept == "postgres":
+        backend = PostgresBackend(options[-1])
+        await backend.connect()
+        judge(await backend.log.read("doc:d", limit=1_000_000), text)
+        await backend.close()
+    else:
+        storage = open_storage(place)
+        judge(await answer(storage.log.read("doc:d", limit=1_000_000)), text)
+        await storage.close()
 
 
-async def judge_log(place: Path, text: str) -> None:
-    """What the file says, read by nobody but SQLite."""
-    storage = open_storage(place)
-    page = await answer(storage.log.read("doc:d", limit=1_000_000))
+@asynccontextmanager
+async def running(server: HubProcess) -> AsyncIterator[HubProcess]:
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.kill()
+
+
+def judge(page: Page, text: str) -> None:
+    """What the store itself says."""
     had: dict[str, int] = {}
     for _, data in page.entries:
         record = decode_record(data)
@@ -90,4 +124,3 @@ async def judge_log(place: Path, text: str) -> None:
         had[record.client_id] = record.seq
     assert len(had) == len(NAMES)
     assert text
-    await storage.close()

@@ -68,6 +68,10 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Processes on the port, joined by this one; one for a core.  [1]")
     ] = None,
+    documents: Annotated[
+        str | None,
+        typer.Option(help="Where documents are kept: postgresql://…, or off.  [with the log]"),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     verbose: Annotated[bool, typer.Option(help="Log at debug level.")] = False,
 ) -> None:
@@ -84,6 +88,7 @@ def serve(
         backend=backend,
         log=log,
         sessions=sessions,
+        documents=documents,
         workers=workers,
     )
     raise_descriptor_limit()
