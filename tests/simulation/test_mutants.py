@@ -22,7 +22,7 @@ from hubbub.hub.publishing import Publication
 from hubbub.hub.restoring import Restoration
 from hubbub.hub.session import Session
 from hubbub.hub.sessions import Sessions
-from hubbub.node.journal import LogJournal, _append
+from hubbub.node.journal import LogJournal
 from hubbub.protocol.messages import GapMessage
 from hubbub.protocol.payloads import Position
 from hubbub.server import greeting
@@ -53,9 +53,8 @@ def ack_before_append(patch: pytest.MonkeyPatch) -> None:
             log = publication.channel.log
             head: Any = self._store.head(log)
             offsets[log] = offsets.get(log, head.offset) + 1
-            self._hub.publishing.committed(publication, head.epoch, offsets[log], False)
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.5, self._store.append, [_append(publication) for publication in batch])
+            self._hub.publishing.acknowledge(publication, head.epoch, offsets[log])
+        asyncio.get_running_loop().call_later(0.5, append_later, self, batch)
 
     patch.setattr(LogJournal, "append", append)
 
@@ -64,7 +63,8 @@ def recovery_skips_one(patch: pytest.MonkeyPatch) -> None:
     """A session that comes back is told the right position, and reads on one record after it."""
 
     def enter(self: Restoration, found: Any) -> None:
-        place = Located(True, found.place.epoch, found.place.offset + 1, found.place.oldest)
+        skipped = found.place.offset < found.feed.flushed
+        place = Located(True, found.place.epoch, found.place.offset + skipped, found.place.oldest)
         self._hub.feeds.enter(found.feed, self._session, place, ack=found.rest.ack, rest=found.rest)
 
     patch.setattr(Restoration, "_enter", enter)

@@ -15,6 +15,9 @@ _Result = TypeVar("_Result")
 
 _HAIR = 1e-6
 
+_MOST_TURNS = 30_000
+"""Turns without any time passing, after which a program is taken to be going round and round."""
+
 
 class Stuck(RuntimeError):
     """Nothing can happen any more, or time has passed the loop's horizon. The message names who waits where."""
@@ -40,6 +43,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._end = start + horizon
         self._threads = 0
         self._timers = 0
+        self._turns = 0
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
@@ -80,7 +84,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """What the selector does when the loop has nothing ready: looks, and if there is nothing, jumps."""
         found = poll(0)
         if found or timeout == 0:
+            self._turns += 1
+            if self._turns > _MOST_TURNS:
+                raise Stuck(f"it goes round and round at {self._now:g} s: {self._waiting()}")
             return found
+        self._turns = 0
         if self._threads > 0:
             return poll(None)
         if timeout is None:
