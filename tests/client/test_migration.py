@@ -113,6 +113,58 @@ async def test_what_comes_over_both_connections_is_told_once_and_in_order() -> N
 
 
 @virtual
+@pytest.mark.parametrize("epoch", ["e1", "e2"])
+async def test_what_only_the_new_node_misses_is_not_missed(epoch: str) -> None:
+    """While it was on its way the log dropped what it asked for, and the old node had delivered it before that."""
+    two = Two()
+    async with two.client() as client:
+        seen: list[int] = []
+        missed: list[Any] = []
+        await client.listen("room:den", lambda message: seen.append(message.offset), on_missed=missed.append)
+        two.old.deliver("room:den", 1)
+        await until(lambda: seen == [1])
+        two.new.answers["restore_session"] = lambda socket, message: None
+        two.migrate()
+        restoring = await two.arrival()
+        if epoch == "e2":
+            gap = {"epoch": "e2", "from": 1, "to": 1, "reason": "epoch"}
+            two.old.socket.say({"type": "gap", "channel": "room:den", "payload": gap})
+        for offset in (2, 3, 4, 5):
+            two.old.deliver("room:den", offset)
+        await until(lambda: seen == [1, 2, 3, 4, 5])
+        told = len(missed)
+        two.new.restored["room:den"] = {"epoch": epoch, "offset": 3, "recovered": False}
+        two.new.socket.say(two.new._restored(restoring))
+        for offset in (4, 5, 6):
+            two.new.deliver("room:den", offset)
+        await until(lambda: len(seen) > 5)
+        await asyncio.sleep(1)
+        assert seen == [1, 2, 3, 4, 5, 6]
+        assert len(missed) == told
+
+
+@virtual
+async def test_what_both_nodes_miss_is_missed() -> None:
+    two = Two()
+    async with two.client() as client:
+        seen: list[int] = []
+        missed: list[Any] = []
+        await client.listen("room:den", lambda message: seen.append(message.offset), on_missed=missed.append)
+        two.old.deliver("room:den", 1)
+        await until(lambda: seen == [1])
+        two.new.answers["restore_session"] = lambda socket, message: None
+        two.migrate()
+        restoring = await two.arrival()
+        two.old.deliver("room:den", 2)
+        await until(lambda: seen == [1, 2])
+        two.new.restored["room:den"] = {"epoch": "e1", "offset": 7, "recovered": False}
+        two.new.socket.say(two.new._restored(restoring))
+        two.new.deliver("room:den", 8)
+        await until(lambda: seen == [1, 2, 8])
+        assert [(one.first, one.last) for one in missed] == [(3, 7)]
+
+
+@virtual
 async def test_presence_of_the_overlap_is_told_once() -> None:
     two = Two()
     async with two.client() as client:

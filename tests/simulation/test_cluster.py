@@ -37,7 +37,7 @@ def test_a_seed_is_the_same_story_every_time(seed: int) -> None:
 
 def test_nodes_are_in_trouble_often_enough() -> None:
     faults = [happening.fault for seed in range(50) for happening in make_cluster_plan(seed, NODES).happenings]
-    for fault in ("crash", "stop", "part", "deaf", "late", "twice", "skip"):
+    for fault in ("crash", "stop", "move", "part", "deaf", "late", "twice", "skip"):
         assert faults.count(fault) >= 8, fault
 
 

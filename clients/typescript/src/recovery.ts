@@ -42,6 +42,8 @@ export class Recovery {
   /** Counts beginnings and ends of connections, so that work for an earlier one knows that it is in vain. */
   #turn = 0;
   #established = false;
+  /** Where the logs stood when the last restoration was asked for. */
+  #greeted: ReadonlyMap<string, Position> = new Map();
 
   constructor(
     private readonly parts: RecoveryParts,
@@ -70,7 +72,8 @@ export class Recovery {
 
   async greeting(ticket?: string): Promise<Envelope> {
     const token = await this.parts.tokens.fresh();
-    return this.parts.session.greeting(token, this.#read(), ticket);
+    this.#greeted = new Map(this.#read());
+    return this.parts.session.greeting(token, this.#greeted, ticket);
   }
 
   expired(): void {
@@ -184,6 +187,7 @@ export class Recovery {
   #goOn(log: string, now: Position, recovered: boolean): void {
     const { positions } = this.parts;
     const before = positions.get(log);
+    if (isBeyond(before, this.#greeted.get(log), now)) return;
     // The server may go on from before what was seen here: that comes again, and is dropped.
     if (recovered) positions.learn(log, now);
     else positions.restart(log, now);
@@ -200,4 +204,15 @@ export class Recovery {
 /** Whether who goes on from `now` may have missed something after `before`. */
 function isPast(now: Position, before: Position): boolean {
   return now.epoch !== before.epoch || now.offset > before.offset;
+}
+
+/**
+ * Whether an old connection has brought a log further, meanwhile, than the new one begins: nothing is missing then.
+ * `greeted` is where it stood when the new one was asked for.
+ */
+function isBeyond(here: Position | undefined, greeted: Position | undefined, now: Position): boolean {
+  if (here === undefined || here.epoch !== now.epoch || here.offset < now.offset) return false;
+  if (greeted === undefined || greeted.epoch !== now.epoch) return true;
+  // Otherwise the end of the log was lost, and what comes has offsets that others had.
+  return here.offset > greeted.offset && greeted.offset <= now.offset;
 }

@@ -91,6 +91,22 @@ describe("a migration", () => {
     expect((await open).offset).toBe(2);
   });
 
+  it("misses nothing that the old node delivered before the new one could not any more", async () => {
+    const built = await moving();
+    const seen: (number | undefined)[] = [];
+    const missed: unknown[] = [];
+    built.client.on("message", ({ offset }) => seen.push(offset));
+    built.client.on("unrecovered", (unrecovered) => missed.push(unrecovered));
+    built.old.say(text(1));
+    await vi.advanceTimersByTimeAsync(1_000);
+    built.socket().open();
+    await settle();
+    for (const offset of [2, 3, 4]) built.old.say(text(offset));
+    await arrive(built, { [ROOM]: { ...at(2), recovered: false } });
+    for (const offset of [3, 4, 5]) built.socket().say(text(offset));
+    expect([seen, missed]).toEqual([[1, 2, 3, 4, 5], []]);
+  });
+
   it("receives from both, each message once", async () => {
     const built = await moving();
     const seen: (number | undefined)[] = [];

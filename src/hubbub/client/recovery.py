@@ -55,6 +55,8 @@ class Recovery:
         self.received = received
         self._unsettled: list[Membership] | None = None
         self._connections = 0
+        self._greeted: dict[str, Position] = {}
+        """Where the logs stood when the last restoration was asked for."""
 
     @property
     def heartbeat(self) -> float:
@@ -70,6 +72,7 @@ class Recovery:
         """What to say first over a new connection; with the `ticket` of a migration."""
         # Where acks are awaited the server's own positions are the safe ones: they may be left out.
         positions = sorted(self._positions, key=lambda item: item[0] in self._acks)
+        self._greeted = dict(positions)
         return self._session.greeting(token, positions, ticket)
 
     def expired(self, token: str | None) -> Message:
@@ -95,8 +98,9 @@ class Recovery:
         self._session.restored(message)
         channels = message.payload.channels
         for log, found in channels.items():
-            now = Position(found.epoch, found.offset)
-            self._deliveries.located(log, self._positions.get(log), now, found.recovered)
+            now, here = Position(found.epoch, found.offset), self._positions.get(log)
+            if not _is_beyond(here, self._greeted.get(log), now):
+                self._deliveries.located(log, here, now, found.recovered)
         self._settle(self._memberships.missing(channels))
 
     async def settle(self) -> None:
@@ -168,3 +172,14 @@ class Recovery:
         self._publishing.repeat()
         self._requests.resume()
         self._publishing.flow()
+
+
+def _is_beyond(here: Position | None, greeted: Position | None, now: Position) -> bool:
+    """Whether an old connection has brought a log further, meanwhile, than the new one begins: nothing is missing.
+
+    `greeted` is where it stood when the new one was asked for.
+    """
+    if here is None or here == greeted or here.epoch != now.epoch or here.offset < now.offset:
+        return False
+    # Otherwise the end of the log was lost, and what comes has offsets that others had.
+    return greeted is None or greeted.epoch != now.epoch or greeted.offset <= now.offset

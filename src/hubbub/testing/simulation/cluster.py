@@ -1,4 +1,4 @@
-"""The simulation with several nodes over one log: they die, lose the backend, and hear of records late or never."""
+"""The simulation with several nodes over one log: they die, send clients away, lose the backend, hear late or never."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -14,6 +15,7 @@ from hubbub.app.stores import retention_of
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.shared import SharedMemoryLog
 from hubbub.client.options import ClientSocket
+from hubbub.errors import HubbubError
 from hubbub.protocol.messages import Message
 from hubbub.testing.cluster import Backend, ClusterNode
 from hubbub.testing.network import Link
@@ -21,7 +23,9 @@ from hubbub.testing.simulation.plan import Plan, make_plan
 from hubbub.testing.simulation.run import Result, Run, play
 from hubbub.testing.simulation.witness import Truth, WitnessedLog
 
-Fault = Literal["cut", "swallow", "stall", "slow", "clock", "crash", "stop", "part", "deaf", "late", "twice", "skip"]
+Fault = Literal[
+    "cut", "swallow", "stall", "slow", "clock", "crash", "stop", "move", "part", "deaf", "late", "twice", "skip"
+]
 
 _FAULTS: tuple[Fault, ...] = (
     "cut",
@@ -33,6 +37,9 @@ _FAULTS: tuple[Fault, ...] = (
     "crash",
     "crash",
     "stop",
+    "move",
+    "move",
+    "move",
     "part",
     "part",
     "deaf",
@@ -100,7 +107,7 @@ class Ear:
 
 
 class Nodes:
-    """All nodes and what they share. A client goes to one by chance, each time it connects."""
+    """All nodes and what they share. A client goes to one by chance, each time it connects, if it is not sent."""
 
     def __init__(self, plan: ClusterPlan, truth: Truth, run: ClusterRun) -> None:
         loop = asyncio.get_running_loop()
@@ -153,7 +160,8 @@ class Nodes:
         """Nothing is left behind."""
 
     async def dial(self, url: str, **how: Any) -> ClientSocket:
-        return await self._rng.choice(self.all).network.dial(url, **how)
+        sent_to = [node for node in self.all if node.name == urlsplit(url).hostname]
+        return await self._rng.choice(sent_to or self.all).network.dial(url, **how)
 
     def alive(self) -> list[Link]:
         return [link for node in self.all for link in node.network.alive()]
@@ -189,6 +197,8 @@ class ClusterRun(Run):
         self.note(f"--- {happening.fault} {size:.2f} of {node.name}")
         if happening.fault in ("cut", "swallow", "stall", "slow", "clock"):
             self.disturb(happening.fault, size, node.network.alive())
+        elif happening.fault == "move":
+            self._troubles.append(self.loop.create_task(self._move(node, size)))
         elif number in self._busy:
             # It is in trouble already.
             return
@@ -197,6 +207,17 @@ class ClusterRun(Run):
         else:
             self._busy.add(number)
             self._troubles.append(self.loop.create_task(self._trouble(node, happening, number)))
+
+    async def _move(self, node: ClusterNode, size: float) -> None:
+        """One of the node's clients is sent to the least loaded of the others."""
+        app = node.app
+        here = [] if app is None else app.connections()
+        if app is not None and here:
+            try:
+                target = await app.migrate(here[int(size * len(here))].id)
+                self.note(f"a client of {node.name} is at {target}")
+            except HubbubError as error:
+                self.note(f"a client of {node.name} stays: {error}")
 
     def _distort(self, node: ClusterNode, fault: str, size: float) -> None:
         log = node.log
