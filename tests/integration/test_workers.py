@@ -100,8 +100,11 @@ async def test_workers_that_a_server_joins(tmp_path: Path) -> None:
     parent = Node("w", "--workers", "2", "--backend", server.url, folder=tmp_path)
     try:
         await check_one_room(parent.wait())
-        # There is no broker.
+        # There is no broker, and still the parent's death is noticed.
         assert left_in(tmp_path) == []
+        pids = children(parent)
+        parent.kill()
+        await until(lambda: not any(map(is_alive, pids)))
     finally:
         parent.end()
         server.kill()

@@ -5,27 +5,40 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import signal
 import sys
 
 import msgspec
 
 from hubbub.app.application import Hubbub
 from hubbub.cli.demo import register_demo
+from hubbub.cli.documents import serve_documents
 from hubbub.cli.workers import READY, Orders
 from hubbub.errors import ConfigurationError
 
+log = logging.getLogger("hubbub.workers")
+
 
 async def serve(orders: Orders) -> None:
-    """Until SIGTERM or Ctrl-C, or until the broker is gone."""
+    """Until SIGTERM or Ctrl-C, or until the parent is gone."""
     app = Hubbub(orders.settings)
     register_demo(app)
-    # No documents: whoever keeps them does not follow the log yet, and would not hear of the other workers' edits.
+    serve_documents(app)
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _parent_spoke)
 
     def started() -> None:
         sys.stdout.buffer.write(READY + b"\n")
         sys.stdout.flush()
 
     await app.run_until_signal(started)
+
+
+def _parent_spoke() -> None:
+    """It says nothing more than its orders: this is its end. Where a server has the logs, clients are sent on first."""
+    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    log.warning("the parent is gone: this worker stops")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> None:
