@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import hubbub
 from hubbub.backends.memory.log import MemoryLog
@@ -364,6 +365,40 @@ async def test_a_record_that_nobody_can_read_holds_nothing_up() -> None:
     await log.append([Append("room:den", b"")])
     await appended(log, "3")
     await until(lambda: ann.texts() == bob.texts() == [(3, "3")])
+
+
+class Holey(Tap):
+    """Its offsets have holes, and its head is where nothing of it stands: as a Kafka partition with other logs."""
+
+    dense = False
+    beyond = 0
+
+    async def read(self, log: str, **query: Any) -> Page:
+        page = await super().read(log, **query)
+        return replace(page, head=page.head + self.beyond) if page.complete else page
+
+
+@virtual
+async def test_a_position_that_another_node_told_where_nothing_stands() -> None:
+    """A reader that is ahead of its feed waits for it, and does not read on and on."""
+    log = Holey()
+    ann, bob = await begin_two(log)
+    ann.text("room:den", "1")
+    await until(lambda: len(bob.texts()) == 1)
+    log.beyond = 30
+    await asyncio.sleep(SILENCE * 3)
+    cy = await Peer(bob.app, "cy").begin()
+    epoch = (await log.head("room:den")).epoch
+    position = {"epoch": epoch, "offset": 25}
+    joined = await cy.command("join", "den", position=position)
+    assert (joined.payload.recovered, joined.payload.offset) == (True, 25)
+    before = log.reads
+    await asyncio.sleep(1)
+    assert log.reads - before < 20
+    log.records.append([Append("room:den", b"x") for _ in range(30)])
+    log.beyond = 0
+    await appended(log, "32")
+    await until(lambda: cy.texts()[-1:] == [(32, "32")])
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -39,6 +39,12 @@ class FanOut:
                 self._hub.catchup.follow(reader, feed.flushed)
         feed.flushed = last
 
+    def advance(self, feed: Feed, offset: int) -> None:
+        """All up to the offset was handed on, also where nothing stands there: offsets may have holes."""
+        if offset > feed.flushed:
+            self._flush_one(feed)
+            feed.flushed = max(feed.flushed, offset)
+
     def begin_anew(self, feed: Feed, epoch: str, offset: int) -> None:
         """A log was lost while it was read here, and goes on in another epoch with the record at `offset`."""
         self._flush_one(feed)

@@ -104,9 +104,8 @@ class Following:
         if tail is None:
             tail = self._tails[name] = _Tail(name, self._hub.clock())
             tail.waiting.append(then)
-            if self._mailed is not None:
-                self._mailed.open(name)
-            self._start(self._open(tail))
+            opening = None if self._mailed is None else self._mailed.open(name)
+            self._start(self._open(tail, opening))
             return
         tail.left = None
         if tail.state is _State.LIVE:
@@ -182,9 +181,12 @@ class Following:
 
     # --- One tail --------------------------------------------------------------------------------------
 
-    async def _open(self, tail: _Tail) -> None:
+    async def _open(self, tail: _Tail, opening: asyncio.Task[None] | None) -> None:
         try:
             head = await self._log.follow(tail.log, self)
+            if opening is not None:
+                # Whoever asks who is there hears of everyone who comes later.
+                await opening
         except Exception as error:
             log.warning("%s cannot be followed: %s", tail.log, error)
             self._forget(tail)
@@ -277,10 +279,12 @@ class Following:
             if offset > tail.at:
                 tail.at = offset
                 fresh.append((offset, self._own(tail, offset, record) or self._foreign(record)))
-        if page.complete:
-            tail.at = max(tail.at, page.head)
         if fresh:
             self._hub.publishing.arrived(tail.log, fresh)
+        if page.complete:
+            tail.at = max(tail.at, page.head)
+            if feed is not None:
+                self._hub.fanout.advance(feed, tail.at)
         return page.complete
 
     def _go_live(self, tail: _Tail) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -49,12 +50,11 @@ class MailedPeers:
             self._topics.add(topic)
             await self._open(topic)
 
-    def open(self, log: str) -> None:
-        """Somebody reads the log here."""
+    def open(self, log: str) -> asyncio.Task[None]:
+        """Somebody reads the log here. What is returned ends when what is told to its readers comes, or cannot now."""
         topic = _of_log(log)
-        if topic not in self._topics:
-            self._topics.add(topic)
-            self._start(self._open(topic))
+        self._topics.add(topic)
+        return self._start(self._open(topic))
 
     def leave(self, log: str) -> None:
         """Nobody reads it here any more."""
@@ -111,10 +111,11 @@ class MailedPeers:
         if topic not in self._topics:
             self._mailbox.leave(topic)
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _of_log(log: str) -> str:
