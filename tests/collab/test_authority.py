@@ -48,7 +48,9 @@ class Heard:
     def outdated(self, submission: Submission) -> None:
         self.outdated_count += 1
 
-    def settled(self, *, is_new: bool) -> None:
+    def settled(self) -> None: ...
+
+    def reloaded(self, *, is_new: bool) -> None:
         self.resets += is_new
 
     def closed(self) -> None: ...

@@ -285,3 +285,21 @@ async def test_idle_documents_leave_memory() -> None:
     assert (len(authority), world.documents._audiences) == (0, {})
     bob = await world.open("bob")
     assert bob.text == "kept"
+
+
+@virtual
+async def test_both_codecs_and_the_history() -> None:
+    world = DocumentWorld()
+    await world.begin()
+    ann, bob = await world.open("ann", codec="protobuf"), await world.open("bob")
+    ann.insert(0, "One 🙂\nline")
+    await settle(ann, bob)
+    bob.replace(0, 3, "1")
+    bob.point(0, 1)
+    await settle(ann, bob)
+    await until(lambda: bool(ann.pointers))
+    assert ann.text == bob.text == "1 🙂\nline"
+    for one in (ann, bob):
+        found = await one._client.history("doc:d")
+        assert [(message.offset, message.sender) for message in found] == [(1, "ann"), (2, "bob")]
+        assert found[1].payload.operations[0].operation == [[3, "1"], 8]

@@ -17,8 +17,9 @@ from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.shared import SharedMemoryLog
 from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.collab import Documents
+from hubbub.protocol.payloads import System
 from tests.collab.rude import Rude, serving_documents
-from tests.sockets import application
+from tests.sockets import application, upgrade
 
 
 @asynccontextmanager
@@ -327,3 +328,55 @@ async def test_a_place_that_cannot_keep_documents_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="idle_seconds"):
         Documents(Hubbub(), idle_seconds=0)
     await asyncio.sleep(0)
+
+
+async def test_a_session_that_comes_back_says_where_it_was(tmp_path: Path) -> None:
+    """Its documents are open; what it missed comes without a join, if its positions say from where."""
+    async with documents(log=f"sqlite:///{tmp_path}/hub.db") as (app, _):
+        socket = await upgrade(app.url)
+        welcome = await socket.hello("ann")
+        ann, bob = Rude(socket), await Rude.connect(app, "bob")
+        joined = await ann.join()
+        await bob.join()
+        ann.close()
+        bob.edit([[0, "meanwhile"]], 0, 1)
+        await bob.operations()
+        for positions in ({"doc:d": {"epoch": joined["payload"]["epoch"], "offset": 0}}, {}):
+            socket = await upgrade(app.url)
+            back = Rude(socket)
+            payload = {"positions": positions}
+            socket.send({"type": "restore_session", "sessionId": welcome["sessionId"], "payload": payload})
+            await back.next("session_restored")
+            if positions:
+                again = await back.next("joined")
+                assert (again["clientId"], again["payload"]["recovered"]) == (joined["clientId"], True)
+                assert (await back.operations())[0]["operation"] == [[0, "meanwhile"]]
+                back.close()
+            else:
+                assert await back.quiet() == []
+                back.edit([9], 1, 1)
+                assert await back.refusal() == ("not_joined", "channel")
+                assert (await back.join())["clientId"] == joined["clientId"], "it is still the same author"
+
+
+async def test_a_large_document_reaches_one_who_reads_slowly() -> None:
+    """It is more than a connection may leave unread otherwise."""
+    async with documents() as (app, kept):
+        text = "0123456789\n" * 900_000
+        await kept.create("d", text)
+        ann = await Rude.connect(app)
+        ann.say("join")
+        connection = next(iter(app.hub.connections.values()))
+        while not connection.paused:
+            await asyncio.sleep(0.01)
+        assert connection.transport.buffered() > app.settings.write_limit
+        sent = connection.transport.buffered()
+        for _ in range(3):
+            app.hub.tell("ann", System("still there?", "info"))
+            ann.say("join")
+            await asyncio.sleep(0.05)
+        assert connection.transport.buffered() < sent + 10_000, "nobody can ask for more before that is read"
+        assert (await ann.next("init"))["payload"]["document"]["content"] == text
+        assert await ann.quiet() != []
+        # What is sent besides is bounded as ever.
+        assert connection.granted == 0

@@ -61,6 +61,8 @@ class Audience:
         self._by_client: dict[str, Reader] = {}
         self._told = document.durable
         """The revision that live readers have been sent."""
+        self._waiting: list[Reader] = []
+        """Those who joined while something was on its way."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.cursors = Cursors(document, self._live)
 
@@ -100,7 +102,9 @@ class Audience:
     def ready(self, peer: Participant) -> None:
         """Its socket drains again."""
         reader = self.by_peer.get(peer)
-        if reader is not None and reader.joining is None:
+        if reader is not None and reader.joining is not None:
+            self._admit(reader)
+        elif reader is not None:
             self._feed(reader)
 
     # --- What the document tells -----------------------------------------------------------------------
@@ -151,8 +155,16 @@ class Audience:
         """The document is not in memory any more."""
         self._forget(self)
 
-    def settled(self, *, is_new: bool) -> None:
-        """Nothing is on its way; with `is_new` the document goes on in another epoch."""
+    def settled(self) -> None:
+        """Nothing is on its way: those who wait for that are let in."""
+        waiting, self._waiting = self._waiting, []
+        for reader in waiting:
+            if self.by_peer.get(reader.peer) is reader:
+                self._admit(reader)
+
+    def reloaded(self, *, is_new: bool) -> None:
+        """The document was read anew; with `is_new` it goes on in another epoch."""
+        self._waiting.clear()
         self._told = self.document.durable
         for reader in list(self.by_peer.values()):
             if is_new and reader.joining is None:
@@ -167,7 +179,10 @@ class Audience:
     def _admit(self, reader: Reader) -> None:
         """Answers a join, unless something is on its way: then it is answered when that is settled."""
         document, joining = self.document, reader.joining
-        if document.pending or document.is_reloading or joining is None:
+        if joining is None or not reader.peer.is_ready:
+            return
+        if document.pending or document.is_reloading:
+            self._waiting.append(reader)
             return
         reader.joining = None
         position = joining.position

@@ -220,7 +220,7 @@ class Authority:
                 document.unsaved_since = self._now()
             document.readers.committed(committed)
         if len(committed) == len(pending):
-            document.readers.settled(is_new=False)
+            document.readers.settled()
             return
         lost = [submission for submission, _ in pending[len(committed) :]]
         failed = results[len(committed)]
@@ -312,7 +312,7 @@ class Authority:
         is_new = loaded.epoch != document.epoch
         document.assume(loaded)
         document.is_reloading = False
-        document.readers.settled(is_new=is_new)
+        document.readers.reloaded(is_new=is_new)
         self._touch(document)
 
     def _watch(self) -> None:
@@ -390,5 +390,6 @@ class _Nobody:
     def repeated(self, submission: Submission, revision: int) -> None: ...
     def refused(self, submission: Submission, error: ProtocolError) -> None: ...
     def outdated(self, submission: Submission) -> None: ...
-    def settled(self, *, is_new: bool) -> None: ...
+    def settled(self) -> None: ...
+    def reloaded(self, *, is_new: bool) -> None: ...
     def closed(self) -> None: ...

@@ -44,6 +44,7 @@ class Connection:
         "bytes_in",
         "bytes_out",
         "connected_since",
+        "granted",
         "id",
         "idle_noticed",
         "last_activity",
@@ -74,6 +75,8 @@ class Connection:
         """Its socket does not drain."""
         self.throttled = False
         """Its link is bad: it is sent what it can take in a round trip, not all that comes."""
+        self.granted = 0
+        """Bytes that it was sent on purpose beyond what may be unread, until its socket drains."""
         self.missed_presence = False
         self.messages_in = 0
         self.messages_out = 0

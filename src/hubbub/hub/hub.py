@@ -224,6 +224,7 @@ class Hub:
         """The socket drains again."""
         if connection.paused:
             connection.paused = False
+            connection.granted = 0
             self.feeds.move(connection)
             if connection.missed_presence:
                 self.membership.tell_members(connection)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
 
 
+_LARGE = 64 * 1024
+"""Bytes above which frames are more than what goes over a connection all the time."""
+
+
 class Participant:
     """One session, as a handler sees it: the same object over all its connections, and after a restart another one.
 
@@ -69,9 +73,15 @@ class Participant:
         return b"" if profile is None else self._hub.wire.frame(profile, message)
 
     def push(self, frames: bytes, count: int = 1) -> None:
-        """Sends ready frames, `count` messages, when the loop's turn ends; nothing to one who is away."""
+        """Sends ready frames, `count` messages, when the loop's turn ends; nothing to one who is away.
+
+        However large they are: a peer that is not ready yet is not sent away for what it was given when it was.
+        """
         connection = self._session.connection
         if connection is not None and connection.state is State.OPEN and frames:
+            if len(frames) > _LARGE and not connection.paused:
+                # What was sent before has drained.
+                connection.granted = len(frames)
             self._hub.outbox.push(connection, frames, count)
 
     def send(self, message: Message) -> None:

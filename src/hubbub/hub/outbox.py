@@ -106,6 +106,6 @@ class Outbox:
                 sent = 0
             if sent != size:
                 connection.transport.write(data[sent:])
-            if connection.paused and connection.transport.buffered() > self._limit:
+            if connection.paused and connection.transport.buffered() > self._limit + connection.granted:
                 connection.state = State.CLOSING
                 connection.transport.close(4410, "too much unread")
