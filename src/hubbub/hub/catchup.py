@@ -175,7 +175,7 @@ class CatchUp:
         self._hub.outbox.send(connection, GapMessage(channel=name, payload=gap))
         if name.startswith("room:"):
             # Who came and went meanwhile was said in what is missing.
-            self._hub.membership.tell_members(connection, name)
+            self._hub.attendance.tell_members(connection, name)
 
 
 def _is_current(reader: Reader) -> bool:

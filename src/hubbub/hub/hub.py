@@ -17,6 +17,7 @@ from msgspec import UNSET, Raw
 from hubbub.config import Settings
 from hubbub.delivery.attempts import FailedAttempts
 from hubbub.errors import BadMessage, Conflict, Denied, InternalError, ProtocolError
+from hubbub.hub.attendance import Attendance
 from hubbub.hub.audience import Audience
 from hubbub.hub.awaiting import Awaiting
 from hubbub.hub.beginning import Beginning
@@ -95,9 +96,8 @@ class Hub:
         self.on_released: Callable[[Session], None] | None = None
         """Called when a session is another hub's."""
         self.outbox = Outbox(wire, self.wake, settings.write_limit)
-        self.membership = Membership(
-            self, presence_limit=settings.presence_limit, max_subscriptions=settings.max_subscriptions
-        )
+        self.attendance = Attendance(self, settings.presence_limit)
+        self.membership = Membership(self, max_subscriptions=settings.max_subscriptions)
         self.rooms = Rooms(capacity=settings.room_capacity, are_open=settings.rooms_are_open, vault=lambda: self.vault)
         for room in settings.rooms:
             self.rooms.create(room.id, name=room.name, capacity=room.capacity, metadata=dict(room.metadata))
@@ -227,7 +227,7 @@ class Hub:
             connection.granted = 0
             self.feeds.move(connection)
             if connection.missed_presence:
-                self.membership.tell_members(connection)
+                self.attendance.tell_members(connection)
             if connection.session is not None:
                 self.kinds.drained(connection.session)
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from hubbub.errors import Conflict, Denied, ProtocolError, error_of
-from hubbub.hub.connection import Connection, State
 from hubbub.hub.entrance import Entrance
 from hubbub.hub.feed import Feed, Reader
-from hubbub.hub.peers import Moved
 from hubbub.hub.rooms import Room
 from hubbub.hub.roster import Roll, Seat
 from hubbub.hub.session import Session
@@ -18,12 +16,11 @@ from hubbub.hub.sessions import is_attached
 from hubbub.protocol.channels import Channel, parse_channel
 from hubbub.protocol.messages import (
     AckMessage,
-    PresenceMessage,
     SubscribedMessage,
     SystemMessage,
     UnsubscribedMessage,
 )
-from hubbub.protocol.payloads import AckDetails, Position, Presence, System
+from hubbub.protocol.payloads import AckDetails, Position, System
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -31,16 +28,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("hubbub.hub")
 
 _SHOWN_MEMBERS = 100
-_MOST_MEMBERS = 1000
 
 
 class Membership:
     """Which session is in which room and on which topic."""
 
-    def __init__(self, hub: Hub, *, presence_limit: int, max_subscriptions: int) -> None:
+    def __init__(self, hub: Hub, *, max_subscriptions: int) -> None:
         self._hub = hub
         self._entrance = Entrance(hub)
-        self._presence_limit = presence_limit
         self._max_subscriptions = max_subscriptions
         self._next_subscription = 1
 
@@ -131,7 +126,7 @@ class Membership:
 
         self._entrance.keep(session, reader, place, answer)
         if seat.is_first:
-            self.announce(room, "join", session.user.name, seat.count)
+            self._hub.attendance.announce(room, "join", session.user.name, seat.count)
 
     def _let_out(self, session: Session, seat: Seat) -> None:
         """The session cannot read the room that it is in. Nobody was told that it came."""
@@ -181,69 +176,9 @@ class Membership:
 
         def returned(is_first: bool, count: int) -> None:
             if is_first:
-                self.announce(room, "join", session.user.name, count)
+                self._hub.attendance.announce(room, "join", session.user.name, count)
 
         self._hub.roster.came_back(room, session, is_first, returned)
-
-    def announce(self, room: Room, event: str, user: str, count: int) -> None:
-        """Tells the room's other users, wherever they are, that one came or went."""
-        self.announce_here(room, event, user, count)
-        if self._hub.peers is not None and count <= self._presence_limit:
-            self._hub.peers.tell_readers(room.log, Moved(room.id, event, user, count))
-
-    def announce_here(self, room: Room, event: str, user: str, count: int) -> None:
-        """Tells those of this hub, unless the room is too large for that. `count` users are in it now."""
-        hub = self._hub
-        if count > self._presence_limit:
-            return
-        payload = Presence(event=event, user=user, count=count)  # type: ignore[arg-type]
-        message = PresenceMessage(channel=room.channel, payload=payload)
-        frames: dict[object, bytes] = {}
-        for member, sessions in room.members.items():
-            if member == user:
-                continue
-            for other in sessions:
-                connection = other.connection
-                if connection is None or connection.state is not State.OPEN:
-                    continue
-                if connection.paused:
-                    # Ephemeral: a members snapshot follows when its socket drains.
-                    connection.missed_presence = True
-                    continue
-                frame = frames.get(connection.profile)
-                if frame is None:
-                    frame = frames[connection.profile] = hub.wire.frame(connection.profile, message)
-                hub.outbox.push(connection, frame)
-
-    def tell_members(self, connection: Connection, log: str | None = None) -> None:
-        """A snapshot for a connection that may have missed presence events: of all its rooms, or of one."""
-        if log is None:
-            connection.missed_presence = False
-        if connection.session is None:
-            return
-        for room in list(connection.session.rooms.values()):
-            if log is None or room.log == log:
-                self.tell_roll(connection, room)
-
-    def tell_roll(self, connection: Connection, room: Room, message_id: str | None = None) -> None:
-        """Tells a connection who is in a room; in answer to a request, with its id."""
-
-        def known(roll: Roll | None) -> None:
-            if connection.session is None:
-                return
-            if roll is not None:
-                payload = Presence(count=roll.count, members=list(roll.users))
-                message = PresenceMessage(channel=room.channel, payload=payload)
-                if message_id is not None:
-                    message.message_id = message_id
-                self._hub.outbox.send(connection, message)
-            elif message_id is not None:
-                self._unavailable(connection.session, message_id)
-            else:
-                # Nobody asked: it is told when it next may have missed something.
-                connection.missed_presence = True
-
-        self._hub.roster.members(room, _MOST_MEMBERS, known)
 
     def subscribe(
         self,
@@ -335,7 +270,7 @@ class Membership:
                     session, reader, place, lambda position: self._tell_entered(session, room, position)
                 )
                 if seat.is_first:
-                    self.announce(seat.room, "join", session.user.name, seat.count)
+                    self._hub.attendance.announce(seat.room, "join", session.user.name, seat.count)
 
             self._entrance.enter(session, room.log, None, entered, ack=False)
 
@@ -359,7 +294,7 @@ class Membership:
     def _depart(self, room: Room, session: Session, is_last: bool) -> None:
         def departed(is_last: bool, count: int) -> None:
             if is_last:
-                self.announce(room, "leave", session.user.name, count)
+                self._hub.attendance.announce(room, "leave", session.user.name, count)
 
         self._hub.roster.left(room, session, is_last, departed)
 

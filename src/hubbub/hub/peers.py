@@ -148,7 +148,7 @@ class Reception:
     def _moved(self, notice: Moved) -> None:
         room = self._hub.rooms.find(notice.room)
         if room is not None:
-            self._hub.membership.announce_here(room, notice.event, notice.user, notice.count)
+            self._hub.attendance.announce_here(room, notice.event, notice.user, notice.count)
 
     def _kicked(self, notice: Kicked) -> None:
         room = self._hub.rooms.find(notice.room)

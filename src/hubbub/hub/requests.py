@@ -212,7 +212,7 @@ class Requests:
             raise BadMessage("invalid_channel", "rooms have members", field="channel")
         self._require_reader(session, channel)
         require(verdict, session.user, "members", channel)
-        self._hub.membership.tell_roll(connection, self._hub.rooms.get(channel.id), _id(message))
+        self._hub.attendance.tell_roll(connection, self._hub.rooms.get(channel.id), _id(message))
 
     def _served(self, connection: Connection, session: Session, message: Message, verdict: bool | None) -> None:
         """A message for whoever serves this kind of channel."""

@@ -99,7 +99,7 @@ class Restoration:
             for room in list(session.rooms.values()):
                 self._hub.membership.come_back(room, session)
             self._hub.sessions.returned(session)
-            self._hub.membership.tell_members(connection)
+            self._hub.attendance.tell_members(connection)
             self._hub.kinds.returned(session, self._positions)
             self._hub.vault.touch(session)
         self._release()

@@ -292,7 +292,7 @@ class SharedRoster:
                 elif session in _present(room):
                     is_first, count = await self._reenter(room, session)
                     if is_first:
-                        self._hub.membership.announce(room, "join", session.user.name, count)
+                        self._hub.attendance.announce(room, "join", session.user.name, count)
         except Exception as error:
             self._missed(error)
 
@@ -317,7 +317,7 @@ class SharedRoster:
         if left.last and kind == "room":
             # Nobody of this hub may be in it, and then there are others to be told.
             room = self._hub.rooms.find(id) or Room(id)
-            self._hub.membership.announce(room, "leave", left.user, left.count)
+            self._hub.attendance.announce(room, "leave", left.user, left.count)
             self._hub.wake()
 
     # --- Tasks -----------------------------------------------------------------------------------------
