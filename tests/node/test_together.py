@@ -10,6 +10,7 @@ import pytest
 import hubbub
 from hubbub.errors import Conflict
 from hubbub.protocol.payloads import System
+from hubbub.server.metrics import NodeCollector
 from hubbub.testing.cluster import Cluster
 from hubbub.testing.loop import virtual
 from tests.node.peers import Peer, until
@@ -322,6 +323,11 @@ async def test_the_grace_is_kept_over_a_lost_connection() -> None:
     await until(lambda: [content for _, content in bob.texts()] == ["welcome back"])
 
 
+def _metric(cluster: Cluster, node: str, name: str) -> float:
+    collector = NodeCollector(cluster.app(node).server.node, lambda: None)
+    return next(sample.value for family in collector.collect() for sample in family.samples if sample.name == name)
+
+
 @virtual
 async def test_a_node_without_its_backend_says_so_and_goes_on_as_far_as_it_can() -> None:
     cluster = await start()
@@ -337,6 +343,8 @@ async def test_a_node_without_its_backend_says_so_and_goes_on_as_far_as_it_can()
     await until(lambda: node.away == ["log", "rooms", "registry"], 30)
     health = cluster.app("b").server._health()
     assert (health["status"], health["away"], health["connections"]) == ("degraded", ["log", "rooms", "registry"], 1)
+    assert _metric(cluster, "b", "hubbub_log_away") == 1
+    assert _metric(cluster, "a", "hubbub_log_away") == 0
     assert cluster.app("a").server._health()["status"] == "ok"
     assert (await bob.ask("ping")).type == "pong"
     cluster.nodes["b"].mend()

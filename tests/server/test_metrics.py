@@ -38,6 +38,7 @@ async def test_a_scrape_reads_what_happened() -> None:
         assert before["hubbub_connections"] == 2
         assert before["hubbub_connections_limit"] == 3
         assert before["hubbub_log_appends_total"] == 3
+        assert before["hubbub_log_away"] == 0
         assert before["hubbub_deliveries_total"] == 6
         assert before["hubbub_messages_received_total"] == 7
         assert before["hubbub_received_bytes_total"] > 7 * 20

@@ -40,6 +40,7 @@ class NodeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._connections()
         yield from self._messages()
+        yield _gauge("hubbub_log_away", "1 while the log cannot be had.", "log" in self._node.away)
         yield from self._sessions()
         if self._node.cluster is not None:
             yield from self._nodes(self._node.cluster.members)
