@@ -11,7 +11,7 @@ MOST = 8 * 1024
 def split(changes: ChangeSet, most: int = MOST) -> tuple[ChangeSet, ChangeSet | None]:
     """The first part, and the rest, which applies after it; None when it is all.
 
-    Both together are what the whole was. No surrogate pair is cut.
+    Both together are what the whole was. No surrogate pair is cut. `most` is 8 at least.
     """
     room = most
     length = 0
