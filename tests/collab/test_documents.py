@@ -258,7 +258,8 @@ async def test_cursors_are_seen_by_the_others() -> None:
         assert (gone["payload"]["cursor"], gone["clientId"]) == (None, hers["clientId"])
 
 
-async def test_history_and_export() -> None:
+async def test_history_and_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubbub.collab.documents._MOST_ASKED", 5)
     async with documents(snapshot_operations=3) as (app, kept):
         ann, bob = await Rude.connect(app), await Rude.connect(app, "bob")
         await ann.join()
@@ -284,6 +285,11 @@ async def test_history_and_export() -> None:
         ann.say("history")
         answer = await ann.next("history")
         assert (len(answer["messages"]), answer["payload"]["complete"]) == (10, True)
+        for _ in range(100):
+            ann.say("history", payload={"at": 7})
+        answers = [await ann.next("history", "error") for _ in range(100)]
+        assert {answer.get("code") for answer in answers} == {None, "too_many_pending"}
+        assert {answer["payload"]["content"] for answer in answers if answer["type"] == "history"} == {texts[7]}
         whole = json.loads(await kept.export("d"))
         assert (whole["text"], whole["revision"], whole["start"]) == (texts[-1], 10, 0)
         assert [one["user"] for one in whole["operations"]] == ["bob", "ann"] * 5

@@ -44,6 +44,9 @@ from hubbub.protocol.messages import (
 
 log = logging.getLogger("hubbub.collab")
 
+_MOST_ASKED = 64
+"""Questions about history that wait for their answer."""
+
 
 class Documents:
     """Implements `hubbub.ChannelHandler` for the `doc` channels of an application.
@@ -77,6 +80,8 @@ class Documents:
         self._authority = Authority(cast(DocumentLog, chosen), kept, self._options, wall_ms=app.hub.wall_ms)
         self._audiences: dict[str, Audience] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked = 0
+        self._looking = asyncio.Lock()
         app.channel("doc", self)
 
     # --- The server's side -----------------------------------------------------------------------------
@@ -132,6 +137,9 @@ class Documents:
             self._join(peer, id, _value(message.client_id), position, _value(message.message_id))
         elif isinstance(message, HistoryMessage):
             self._audience(id).require(peer)
+            if self._asked >= _MOST_ASKED:
+                raise TryLater("too_many_pending", "too many ask for history", retry_after_ms=500)
+            self._asked += 1
             self._start(self._answer_history(peer, id, message))
         elif isinstance(message, CommandMessage):
             self._command(peer, id, message)
@@ -262,9 +270,13 @@ class Documents:
 
     async def _answer_history(self, peer: Participant, id: str, message: HistoryMessage) -> None:
         try:
-            peer.send(await answer_history(await self._history(id), message))
+            # One after the other: each may read very much, and nobody who edits is to notice.
+            async with self._looking:
+                peer.send(await answer_history(await self._history(id), message))
         except Exception as error:
             _refuse(peer, error, _value(message.message_id))
+        finally:
+            self._asked -= 1
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
