@@ -50,7 +50,10 @@ _FAULTS: tuple[Fault, ...] = (
 
 
 _AFTERMATH = 90.0
-"""Seconds after the last fault in which half-open connections are found, and every session to its one node."""
+"""Seconds after the last fault in which half-open connections are found, and every session its one node."""
+
+_AT_REST = 900.0
+"""Seconds after which a session at rest is saved again: who was not told that it has lost one learns it then."""
 
 
 class ClusterHappening(Struct, frozen=True):
@@ -190,6 +193,8 @@ class ClusterRun(Run):
         for node in self.nodes.all:
             node.log.late = node.log.twice = node.log.skipped = 0.0
         await asyncio.sleep(_AFTERMATH)
+        if any(self.nodes.torn_sessions()):
+            await asyncio.sleep(_AT_REST)
 
     def _begin(self, happening: ClusterHappening) -> None:
         size, number = happening.size, happening.node
