@@ -75,7 +75,7 @@ async def test_logs_that_many_ask_for_at_once_are_looked_for_together(path: Path
 async def test_many_may_ask_where_nothing_fits_into_memory(path: Path) -> None:
     storage = open_storage(path, memory=0)
     names = [f"log-{number}" for number in range(50)]
-    for _ in range(2):
+    for _ in range(10):
         asked = [storage.log.append([Append(name, b"x", "s", name), Append(name, b"y")]) for name in names]
         heads = [storage.log.head(name) for name in reversed(names)]
         pages = [storage.log.read(name, limit=10) for name in names]
@@ -83,6 +83,6 @@ async def test_many_may_ask_where_nothing_fits_into_memory(path: Path) -> None:
             await answer(pending)
     assert len(storage.log._hot) == 0
     for name in names:
-        page = await answer(storage.log.read(name, limit=10))
-        assert [record for _, record in page.entries] == [b"x", b"y", b"y"]
+        page = await answer(storage.log.read(name, limit=20))
+        assert [record for _, record in page.entries] == [b"x", *[b"y"] * 10]
     await storage.close()

@@ -86,10 +86,19 @@ class Memory:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        names = {name for logs, _, _ in waiting for name in logs if name not in self.hot}
-        sessions = {session for _, some, _ in waiting for session in some if session not in self.seen}
+        wanted = (
+            {name for logs, _, _ in waiting for name in logs},
+            {session for _, some, _ in waiting for session in some},
+        )
+        names = {name for name in wanted[0] if name not in self.hot}
+        sessions = {session for session in wanted[1] if session not in self.seen}
         self._busy = True
         now = self._database.wall()
+        # What is there already is still to be there when the rest has come.
+        kept: list[HotLog | Window[Sent]] = [self.hot.use(name) for name in wanted[0] - names]
+        kept += self.windows(wanted[1] - sessions)
+        for one in kept:
+            one.pins += 1
         since = age_limit(now, self._dedup_age)
         query = partial(_load, names=sorted(names), sessions=sorted(sessions), since=since)
 
@@ -106,6 +115,8 @@ class Memory:
                     then(error)
             finally:
                 self.hot.held = False
+                for one in kept:
+                    one.pins -= 1
             self.hot.shrink()
             if not self._busy:
                 self._next()
