@@ -158,3 +158,8 @@ def test_a_wrong_store_is_named_with_the_fix(setting: str, value: str, fix: str)
 )
 def test_passwords_are_hidden(url: str, shown: str) -> None:
     assert hide_password(url) == shown
+
+
+def test_a_store_of_ones_own_is_not_silently_left_out() -> None:
+    with pytest.raises(hubbub.ConfigurationError, match="sessions"):
+        hubbub.Hubbub(sessions=MemorySessions())

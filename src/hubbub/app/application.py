@@ -82,6 +82,10 @@ class Hubbub:
             JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
         )
         if stores.get("log") is None:
+            alone = {**stores, "directory": directory, "presence": presence, "mailbox": mailbox, "snapshots": snapshots}
+            for name, store in alone.items():
+                if store is not None:
+                    raise ConfigurationError(name, "a store of your own goes with a `log` of your own: give both")
             self.stores = open_stores(self.settings, clock, wall)
         else:
             self.stores = Stores(**stores, directory=directory, presence=presence, mailbox=mailbox, snapshots=snapshots)
