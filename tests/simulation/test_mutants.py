@@ -185,6 +185,7 @@ MUTANTS: list[Plant] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plant", MUTANTS, ids=[plant.__name__ for plant in MUTANTS])
 def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
