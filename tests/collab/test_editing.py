@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from hubbub.collab import authority, live
+from hubbub.collab import authority, latecomers, live
 from hubbub.collab.changes import compose_all
 from hubbub.ports import Appended
 from tests.collab.editing import Editing
@@ -46,7 +46,7 @@ def map_over_composed_history(patch: pytest.MonkeyPatch) -> None:
             submission.revision = edits[-1].revision
 
     patch.setattr(live, "rebase", rebase)
-    patch.setattr(authority, "rebase", rebase)
+    patch.setattr(latecomers, "rebase", rebase)
 
 
 def forget_what_was_had(patch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def forget_what_was_had(patch: pytest.MonkeyPatch) -> None:
 def acknowledge_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
     def append(self: Any, batch: Any, flights: Any) -> None:
         self._settle([Appended(flights[0].epoch, item.expected + 1) for item in batch], flights)
-        self._start(self._store.append(batch))
+        self._tasks.start(self._store.append(batch))
 
     patch.setattr(authority.Authority, "_append", append)
 

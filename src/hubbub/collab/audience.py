@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from hubbub import Conflict, HubbubError, Participant, Position, ProtocolError
 from hubbub.collab.changes import TRANSFORM
 from hubbub.collab.cursors import Cursors
 from hubbub.collab.live import LiveDocument, Submission
+from hubbub.collab.tasks import Tasks
 from hubbub.collab.window import Edit
 from hubbub.protocol.messages import InitMessage, JoinedMessage, OperationsMessage, UnsubscribedMessage
 from hubbub.protocol.payloads import DocumentState, Entry, Init, Opened, Operations
@@ -63,7 +63,7 @@ class Audience:
         """The revision that live readers have been sent."""
         self._waiting: list[Reader] = []
         """Those who joined while something was on its way."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.cursors = Cursors(document, self._live)
 
     def __len__(self) -> int:
@@ -189,7 +189,7 @@ class Audience:
         recovered = position is not None and position.epoch == document.epoch and position.offset <= document.durable
         if recovered and position is not None and position.offset < document.window.start:
             reader.is_fetching = True
-            self._start(self._recover(reader, joining, position.offset))
+            self._tasks.start(self._recover(reader, joining, position.offset))
             return
         self._answer(reader, joining, position.offset if recovered and position is not None else None)
 
@@ -236,7 +236,7 @@ class Audience:
         while reader.sent < self._told and reader.peer.is_ready:
             if reader.sent < document.window.start:
                 reader.is_fetching = True
-                self._start(self._fetch(reader))
+                self._tasks.start(self._fetch(reader))
                 return
             edits = [edit for edit in document.window.after(reader.sent) if edit.revision <= self._told]
             self._send(reader, edits[:_STRETCH])
@@ -268,11 +268,6 @@ class Audience:
     def _live(self) -> list[Reader]:
         """Those who have been sent everything there is."""
         return [one for one in self.by_peer.values() if one.sent == self._told and one.joining is None]
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def entries_for(edits: Sequence[Edit], client_id: str) -> list[Entry]:

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from typing import Any
 
-from hubbub import BadMessage, Denied, HubbubError, InternalError, ProtocolError, TryLater
-from hubbub.collab.archive import Archive, Missing, snapshot_of
-from hubbub.collab.live import LiveDocument, Loaded, Readers, Submission, check_length, rebase
+from hubbub import BadMessage, Denied, InternalError, ProtocolError, TryLater
+from hubbub.collab.archive import Archive
+from hubbub.collab.latecomers import Latecomers
+from hubbub.collab.live import LiveDocument, Readers, Submission
 from hubbub.collab.options import DocumentOptions
+from hubbub.collab.shelf import Shelf
+from hubbub.collab.tasks import Tasks
 from hubbub.ports import Append, Appended, DocumentLog, Refused, Snapshots
 
 log = logging.getLogger("hubbub.collab")
 
-_SWEEP = 1.0
-_RETRY = 1.0
 _BUDGET = 20_000
 """Sections that a turn maps over for all documents together: some 10 ms."""
 _ENDLESS = 2**62
-_SLICE = 5_000
-"""Sections that one operation that is far behind is mapped over before the loop gets its turn."""
 _BATCH = 512
 """Operations of one document in one batch."""
 
@@ -42,36 +41,26 @@ class Authority:
         self._store = store
         self._options = options
         self._wall_ms = wall_ms
-        self._documents: dict[str, LiveDocument] = {}
-        self._loading: dict[str, asyncio.Task[LiveDocument]] = {}
+        self._tasks = Tasks()
+        self._shelf = Shelf(self.archive, options, self._tasks, wall_ms=wall_ms)
+        self._late = Latecomers(self.archive, options.max_late, self._tasks, self._touch)
         self._dirty: dict[LiveDocument, None] = {}
         self._is_awake = False
         self._is_flying = False
-        self._slicing = asyncio.Lock()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._sweeper: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return len(self._shelf)
 
     def find(self, id: str) -> LiveDocument | None:
         """The document, if it is in memory."""
-        return self._documents.get(id)
+        return self._shelf.find(id)
 
     async def open(self, id: str, readers: Callable[[LiveDocument], Readers], *, create: bool) -> LiveDocument:
         """The document, read if need be. `readers` makes who is told of it.
 
         Raises as `Archive.load` does.
         """
-        document = self._documents.get(id)
-        if document is None:
-            task = self._loading.get(id)
-            if task is None:
-                task = self._loading[id] = self._start(self._load(id, readers, create))
-                task.add_done_callback(_retrieve)
-            document = await asyncio.shield(task)
-        document.used = self._now()
-        return document
+        return await self._shelf.open(id, readers, create=create)
 
     def submit(self, document: LiveDocument, submission: Submission) -> None:
         """Takes an operation. What becomes of it the document's readers are told. Raises `ProtocolError`."""
@@ -86,25 +75,20 @@ class Authority:
     async def settle(self) -> None:
         """Waits until everything that was submitted is in the log, or refused."""
         while self._tasks or self._is_awake:
-            if self._tasks:
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._tasks.wait()
             await asyncio.sleep(0)
 
     async def drain(self, seconds: float) -> None:
         """Brings everything to its end, as far as the time suffices, and saves what has no snapshot yet."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        self._shelf.stop()
         try:
             async with asyncio.timeout(seconds):
                 await self.settle()
-                for document in list(self._documents.values()):
-                    if document.is_idle and document.saved != document.revision and document.revision:
-                        await self._save(document)
+                await self._shelf.save_all()
         except TimeoutError:
             log.warning("documents were not saved in time; their operations are in the log")
-        for task in self._tasks:
-            task.cancel()
-        self._documents.clear()
+        self._tasks.cancel()
+        self._shelf.clear()
 
     # --- A turn ----------------------------------------------------------------------------------------
 
@@ -148,7 +132,7 @@ class Authority:
             if submission.revision != document.revision:
                 cost = _ENDLESS if submission.revision < document.window.start else document.cost(submission)
                 if cost > _BUDGET:
-                    self._begin_late(document, submission)
+                    self._late.admit(document, submission)
                     return budget
                 if cost > budget:
                     document.queue.appendleft(submission)
@@ -183,7 +167,7 @@ class Authority:
         results = self._store.append(batch)
         if isawaitable(results):
             self._is_flying = True
-            self._start(self._append_later(results, batch, flights))
+            self._tasks.start(self._append_later(results, batch, flights))
         else:
             self._settle(results, flights)
 
@@ -217,7 +201,7 @@ class Authority:
         if committed:
             document.unsaved += len(committed)
             if document.unsaved_since is None:
-                document.unsaved_since = self._now()
+                document.unsaved_since = asyncio.get_running_loop().time()
             document.readers.committed(committed)
         if len(committed) == len(pending):
             document.readers.settled()
@@ -233,163 +217,8 @@ class Authority:
                 submission.begin_again()
                 document.queue.appendleft(submission)
         document.is_reloading = True
-        self._start(self._reload(document))
-
-    # --- Far behind ------------------------------------------------------------------------------------
-
-    def _begin_late(self, document: LiveDocument, submission: Submission) -> None:
-        if document.late >= self._options.max_late:
-            raise TryLater("too_many_pending", "too many operations are far behind", retry_after_ms=1000)
-        document.late += 1
-        self._start(self._bring_up(document, submission))
-
-    async def _bring_up(self, document: LiveDocument, submission: Submission) -> None:
-        """Maps an operation over very many others, a slice at a time, until the rest is done in a turn."""
-        try:
-            while submission.revision < document.window.start:
-                await self._map_kept(document, submission)
-            while submission.epoch == document.epoch and document.cost(submission) > _SLICE:
-                async with self._slicing:
-                    document.rebase(submission, _SLICE)
-                    await asyncio.sleep(0)
-            document.queue.appendleft(submission)
-        except Missing:
-            document.readers.outdated(submission)
-        except ProtocolError as error:
-            document.readers.refused(submission, error)
-        except Exception:
-            log.exception("an operation on document %s failed", document.id)
-            document.readers.refused(submission, InternalError())
-        finally:
-            document.late -= 1
-        self._touch(document)
-
-    async def _map_kept(self, document: LiveDocument, submission: Submission) -> None:
-        """Over a stretch of what is in the log only."""
-        kept = await self.archive.read(document.id, submission.epoch, submission.revision)
-        if kept.start > submission.revision or not kept.edits:
-            raise Missing(f"document {document.id} has no revision {submission.revision} any more")
-        check_length(submission.changes, kept.edits[0].changes.length)
-        edits = kept.edits
-        while edits:
-            async with self._slicing:
-                rebase(submission, edits, _SLICE)
-                await asyncio.sleep(0)
-            edits = [edit for edit in edits if edit.revision > submission.revision]
-
-    # --- Loading and saving ----------------------------------------------------------------------------
-
-    async def _load(self, id: str, readers: Callable[[LiveDocument], Readers], create: bool) -> LiveDocument:
-        try:
-            loaded = await self._read(id, create=create)
-            document = self._documents[id] = LiveDocument(id, loaded, _Nobody(), most_units=self._options.max_units)
-            document.readers = readers(document)
-            document.used = self._now()
-            self._watch()
-            return document
-        finally:
-            del self._loading[id]
-
-    async def _read(self, id: str, *, create: bool) -> Loaded:
-        try:
-            return await self.archive.load(id, create=create, now=self._wall_ms() / 1000)
-        except Missing as missing:
-            log.error("document %s cannot be read: %s", id, missing)
-            raise TryLater("unavailable", "the document cannot be read", retry_after_ms=10_000) from None
+        self._tasks.start(self._reload(document))
 
     async def _reload(self, document: LiveDocument) -> None:
-        """Reads a document anew whose log is not what it was thought to be."""
-        while True:
-            try:
-                loaded = await self._read(document.id, create=True)
-                break
-            except HubbubError as error:
-                log.warning("document %s cannot be read now: %s", document.id, error)
-                while document.queue:
-                    refused = TryLater("unavailable", "the document cannot be had now", retry_after_ms=1000)
-                    document.readers.refused(document.queue.popleft(), refused)
-                await asyncio.sleep(_RETRY)
-        is_new = loaded.epoch != document.epoch
-        document.assume(loaded)
-        document.is_reloading = False
-        document.readers.reloaded(is_new=is_new)
+        await self._shelf.reload(document)
         self._touch(document)
-
-    def _watch(self) -> None:
-        if self._sweeper is None or self._sweeper.cancelled():
-            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
-
-    def _sweep(self) -> None:
-        self._sweeper = None
-        now = self._now()
-        options = self._options
-        for document in list(self._documents.values()):
-            if len(document.readers):
-                document.used = now
-            is_left = document.used < now - options.idle_seconds
-            is_due = document.unsaved >= options.snapshot_operations or (
-                document.unsaved_since is not None and now - document.unsaved_since >= options.snapshot_seconds
-            )
-            if not document.is_idle:
-                # Its text is not what is in the log yet, or it is being saved.
-                if is_due and not document.pending and not document.is_reloading and not document.is_saving:
-                    self._begin_saving(document)
-            elif document.saved != document.revision and (is_due or is_left) and document.revision:
-                self._begin_saving(document)
-            elif is_left:
-                del self._documents[document.id]
-                document.readers.closed()
-        if self._documents:
-            self._watch()
-
-    def _begin_saving(self, document: LiveDocument) -> None:
-        document.is_saving = True
-        self._start(self._save(document))
-
-    async def _save(self, document: LiveDocument) -> None:
-        """Saves a snapshot of a document with nothing pending."""
-        loaded = Loaded(document.epoch, document.revision, document.text, document.authors, document.window)
-        snapshot = snapshot_of(loaded, self._wall_ms() / 1000)
-        unsaved, since = document.unsaved, document.unsaved_since
-        document.unsaved, document.unsaved_since = 0, None
-        try:
-            await self.archive.save(document.id, snapshot)
-            if document.epoch == snapshot.epoch:
-                document.saved = snapshot.revision
-        except Exception as error:
-            # The log has it all: it is tried again later.
-            log.warning("document %s could not be saved: %s", document.id, error)
-            document.unsaved += unsaved
-            document.unsaved_since = since if since is not None else document.unsaved_since
-        finally:
-            document.is_saving = False
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Whoever waited for it may have gone."""
-    if not task.cancelled():
-        task.exception()
-
-
-class _Nobody:
-    """Stands for the readers of a document until they are there."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def committed(self, edits: list[Any]) -> None: ...
-    def repeated(self, submission: Submission, revision: int) -> None: ...
-    def refused(self, submission: Submission, error: ProtocolError) -> None: ...
-    def outdated(self, submission: Submission) -> None: ...
-    def settled(self) -> None: ...
-    def reloaded(self, *, is_new: bool) -> None: ...
-    def closed(self) -> None: ...

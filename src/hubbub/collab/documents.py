@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Unpack, cast
 
@@ -29,6 +29,7 @@ from hubbub.collab.authors import Authors
 from hubbub.collab.history import History, answer_history
 from hubbub.collab.live import LiveDocument, Submission
 from hubbub.collab.options import DocumentOptions, Options
+from hubbub.collab.tasks import Tasks
 from hubbub.collab.validation import read_changes
 from hubbub.collab.window import Edit
 from hubbub.ports import DocumentLog, Snapshot, Snapshots
@@ -79,7 +80,7 @@ class Documents:
         self._options = DocumentOptions(**options)
         self._authority = Authority(cast(DocumentLog, chosen), kept, self._options, wall_ms=app.hub.wall_ms)
         self._audiences: dict[str, Audience] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
         self._asked = 0
         self._looking = asyncio.Lock()
         app.channel("doc", self)
@@ -140,7 +141,7 @@ class Documents:
             if self._asked >= _MOST_ASKED:
                 raise TryLater("too_many_pending", "too many ask for history", retry_after_ms=500)
             self._asked += 1
-            self._start(self._answer_history(peer, id, message))
+            self._tasks.start(self._answer_history(peer, id, message))
         elif isinstance(message, CommandMessage):
             self._command(peer, id, message)
 
@@ -164,8 +165,7 @@ class Documents:
         self.away(peer)
 
     async def drain(self, seconds: float) -> None:
-        for task in list(self._tasks):
-            task.cancel()
+        self._tasks.cancel()
         await self._authority.drain(seconds)
 
     # --- Inside ----------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ class Documents:
         if audience is not None and self._authority.find(id) is audience.document:
             self._enter(peer, audience, client_id, position, message_id)
         else:
-            self._start(self._join_later(peer, id, client_id, position, message_id))
+            self._tasks.start(self._join_later(peer, id, client_id, position, message_id))
 
     async def _join_later(
         self, peer: Participant, id: str, client_id: str | None, position: Position | None, message_id: str | None
@@ -277,11 +277,6 @@ class Documents:
             _refuse(peer, error, _value(message.message_id))
         finally:
             self._asked -= 1
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _refuse(peer: Participant, error: Exception, message_id: str | None) -> None:
