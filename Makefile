@@ -55,6 +55,12 @@ browser: .venv/ready pages browsers
 chaos: .venv/ready
 	CHAOS_CLIENTS=$${CHAOS_CLIENTS:-1000} CHAOS_SECONDS=$${CHAOS_SECONDS:-60} $(BIN)/pytest -m slow tests/chaos
 
+# Three nodes behind nginx while everything happens to them that can, with 1,000 clients: prints what these saw.
+.PHONY: show
+show: .venv/ready servers proxies
+	CHAOS_CLIENTS=$${CHAOS_CLIENTS:-1000} CHAOS_SECONDS=$${CHAOS_SECONDS:-60} $(BIN)/pytest -s -m slow \
+		tests/chaos/test_show.py
+
 # Documents while the server is killed, KILLS times.
 KILLS ?= 200
 .PHONY: crash

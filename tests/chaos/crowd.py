@@ -50,6 +50,12 @@ class Member:
     """The longest time under load, in seconds, in which nothing came."""
     last_heard: float | None = None
     """None while there is no load."""
+    away: float = 0.0
+    """The longest time without a connection, in seconds."""
+    lost_at: float | None = None
+    """None while there is a connection."""
+    back_at: float | None = None
+    """When there was one again."""
 
     async def open(self, url: str, **options: Unpack[Options]) -> None:
         self.client = await connect(url, user=self.name, codec=self.codec, **options)
@@ -97,9 +103,14 @@ class Member:
         self.missed.append(str(missed))
 
     def _changed(self, state: ConnectionState) -> None:
+        now = asyncio.get_running_loop().time()
         if state.phase == "disconnected":
             self.disconnections += 1
+            self.lost_at = now
         if state.phase == "connected":
+            if self.lost_at is not None:
+                self.away = max(self.away, now - self.lost_at)
+                self.lost_at, self.back_at = None, now
             self.connections += 1
             self.sessions += not state.resumed
 
@@ -137,17 +148,23 @@ class Verdict:
 
 
 class Crowd:
-    """Groups of ten. Rooms and topics, with acks and without, JSON and Protobuf take turns."""
+    """Groups of ten, or as said. Rooms and topics, with acks and without, JSON and Protobuf take turns."""
 
-    def __init__(self, size: int, seed: int, *, in_flight: int = IN_FLIGHT) -> None:
+    def __init__(self, size: int, seed: int, *, group: int = GROUP, in_flight: int = IN_FLIGHT) -> None:
+        self._size_of_group = group
         self._random = random.Random(seed)
         self._in_flight = in_flight
         self.members: list[Member] = []
         for number in range(size):
-            group = number // GROUP
-            channel = f"room:chaos{group}" if group % 2 else f"topic:chaos{group}.all"
+            place = number // group
+            channel = f"room:chaos{place}" if place % 2 else f"topic:chaos{place}.all"
             codec = "protobuf" if number % 2 else "json"
-            self.members.append(Member(f"u{number}", channel, ack=group % 4 > 1, codec=codec))
+            self.members.append(Member(f"u{number}", channel, ack=place % 4 > 1, codec=codec))
+
+    def groups(self) -> list[list[Member]]:
+        """The members by channel."""
+        size = self._size_of_group
+        return [self.members[first : first + size] for first in range(0, len(self.members), size)]
 
     async def open(self, url: str, **options: Unpack[Options]) -> None:
         """Everyone listens when it returns."""
@@ -197,8 +214,20 @@ class Crowd:
 
     async def last_words(self) -> None:
         """One more message in each group: what else was under way would have come before it."""
-        await asyncio.wait_for(asyncio.gather(*(member.publish() for member in self.members[::GROUP])), SETTLE_SECONDS)
+        await asyncio.wait_for(asyncio.gather(*(group[0].publish() for group in self.groups())), SETTLE_SECONDS)
         await self.settle()
+
+    async def begin_anew(self) -> None:
+        """Closes the books when nothing of what stands in them is under way any more, and opens new ones."""
+        firsts = [group[0] for group in self.groups()]
+        await asyncio.wait_for(asyncio.gather(*(member.publish() for member in firsts)), SETTLE_SECONDS)
+        async with asyncio.timeout(SETTLE_SECONDS):
+            for group in self.groups():
+                last = group[0].name, group[0].published
+                while not all(last in {sent for _, sent in member.received[-1:]} for member in group):
+                    await asyncio.sleep(0.02)
+        for member in self.members:
+            member.acknowledged, member.received, member.missed, member.unknown = {}, [], [], set()
 
     async def close(self) -> None:
         opened = [member.client for member in self.members if member.client is not None]

@@ -32,14 +32,15 @@ def free_port() -> int:
 class HubProcess:
     """`hubbub serve` on one port and one store, over as many lives as it takes."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, settings: str = "") -> None:
+        """`settings` are further lines of its TOML file."""
         folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.said = folder / "hub.log"
         self.lives = 0
         self._options = options
         self._config = folder / "hubbub.toml"
-        self._config.write_text(SETTINGS)
+        self._config.write_text(SETTINGS + settings)
         self._process: Process | None = None
 
     async def start(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,16 +30,6 @@ PAUSE = max(0.25, CLIENTS / 500)
 KILLS = max(3, int(SECONDS / 8))
 LOGS = ("memory", "sqlite") if SECONDS >= 30 else ("memory",)
 """What the hub keeps its logs in while connections are cut; when it is killed it has to be a file."""
-FILES_EACH = 4
-
-
-@pytest.fixture(autouse=True)
-def _files() -> None:
-    """A thousand clients need more sockets than a process may have by default."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CLIENTS * FILES_EACH + 200
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
 @asynccontextmanager

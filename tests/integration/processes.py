@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -46,6 +47,15 @@ def wait_for_port(port: int, process: subprocess.Popen[str]) -> None:
         except OSError:
             time.sleep(0.02)
     raise AssertionError(f"{process.args!r} does not answer")
+
+
+class Upstream(Protocol):
+    """What stands behind a proxy."""
+
+    @property
+    def option(self) -> str:
+        """NAME=host:port."""
+        ...
 
 
 class Node:
@@ -103,7 +113,7 @@ def running_nodes(*names: str, **settings: str) -> Iterator[list[Node]]:
 
 @contextmanager
 def running_proxy(
-    kind: str, folder: Path, nodes: Sequence[Node], *words: str, port: int | None = None
+    kind: str, folder: Path, nodes: Sequence[Upstream], *words: str, port: int | None = None
 ) -> Iterator[int]:
     """nginx or HAProxy with the configuration that `hubbub` prints, checked first; its port."""
     program = need(kind)
