@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Locator, expect
 
-from .conftest import Hub, Visitor, hub, visit
+from .conftest import Hub, Visitor, hub, visit, websocket
 from .test_pages import SCHEMES, problems
 
 pytestmark = pytest.mark.slow
+
+SPELLCHECKER = Path(__file__).parents[2] / "examples/spellchecker.py"
+
+BEFORE = """caret => {
+    const range = document.createRange();
+    range.setStart(caret.closest(".cm-line"), 0);
+    range.setEndBefore(caret.parentElement);
+    return range.toString();
+}"""
+"""What its line reads before a caret."""
 
 
 class Writer(Visitor):
@@ -43,9 +56,29 @@ class Writer(Visitor):
     def caret(self, name: str) -> Locator:
         return self.page.locator(f'.caret-name[data-name="{name}"]')
 
+    async def sees_caret(self, name: str, before: str) -> None:
+        """Waits until the caret of another stands behind that text."""
+        await expect(self.caret(name)).to_be_attached()
+        await self.page.wait_for_function(
+            f"([name, text]) => ({BEFORE})(document.querySelector(`.caret-name[data-name=\"${{name}}\"]`)) === text",
+            arg=[name, before],
+        )
+
 
 async def writer(browser: Browser) -> Writer:
     return Writer((await visit(browser)).page)
+
+
+@contextmanager
+def spellchecker(url: str, document: str) -> Iterator[None]:
+    """The example, started as a user would."""
+    process = subprocess.Popen([sys.executable, str(SPELLCHECKER), document, websocket(url)], stdout=subprocess.DEVNULL)
+    try:
+        yield
+        assert process.poll() is None, "the program ended by itself"
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
@@ -60,6 +93,8 @@ async def test_two_write_at_once_and_each_undoes_only_their_own(server: str, bro
     await ann.write("# Plans\nfirst line")
     await bob.begin(link, "Bob")
     await bob.reads("# Plans", "first line")
+    # Who only reads is seen too.
+    await expect(ann.page.get_by_role("list", name="In this document")).to_contain_text("Bob")
     await bob.write(" of Bob", "Control+End")
     await ann.reads("# Plans", "first line of Bob")
     await expect(ann.caret("Bob")).to_be_attached()
@@ -92,6 +127,36 @@ async def test_offline_both_edit_the_same_line_and_nothing_is_lost(server: str, 
         await each.settled()
     await ann.page.reload()
     await ann.reads("Bob's one line from Ann")
+    assert ann.problems == bob.problems == []
+
+
+async def test_a_program_edits_beside_two_people_of_whom_one_is_offline(server: str, browser: Browser) -> None:
+    ann, bob = await writer(browser), await writer(browser)
+    link = await ann.begin(f"{server}/documents/", "Ann")
+    await bob.begin(link, "Bob")
+    with spellchecker(server, link.rpartition("#")[2]):
+        await ann.write("we recieve teh mail")
+        for each in (ann, bob):
+            await each.reads("we receive the mail")
+        await ann.find("cut").click()
+        await expect(ann.find("state")).to_contain_text("Offline")
+        await ann.write(" adn more", "Control+End")
+        await bob.write("Bob: teh ", "Control+Home")
+        await bob.reads("Bob: the we receive the mail")
+        await ann.reads("we receive the mail adn more")
+        await ann.find("cut").click()
+        for each in (ann, bob):
+            await each.reads("Bob: the we receive the mail and more")
+            await each.settled()
+        await ann.sees_caret("Bob", "Bob: the ")
+        await bob.sees_caret("Ann", "Bob: the we receive the mail and more")
+        # The word that the program wrote is not hers to undo.
+        await ann.write("", "Control+z")
+        for each in (ann, bob):
+            await each.reads("Bob: the we receive the mailand")
+        await bob.write("", "Control+z")
+        for each in (ann, bob):
+            await each.reads("thewe receive the mailand")
     assert ann.problems == bob.problems == []
 
 

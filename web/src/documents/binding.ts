@@ -58,6 +58,7 @@ export function bindEditor(document: SharedDocument, changed: (text: Text) => vo
       ],
     }),
   });
+  point(document, view);
   const stops = [
     document.on("remote", (changes) => view.dispatch({ changes, annotations: FOREIGN })),
     document.on("reset", (text) => {
@@ -78,8 +79,11 @@ function submit(document: SharedDocument, update: ViewUpdate): void {
   for (const transaction of update.transactions) {
     if (transaction.docChanged && transaction.annotation(Transaction.remote) !== true) document.edit(transaction.changes);
   }
-  if (update.selectionSet || update.focusChanged || update.docChanged) {
-    const { anchor, head } = update.state.selection.main;
-    document.select(update.view.hasFocus ? { anchor, head } : null);
-  }
+  if (update.selectionSet || update.docChanged) point(document, update.view);
+}
+
+/** Who has the document open is seen in it, whether they type, only read, or look at another window. */
+function point(document: SharedDocument, view: EditorView): void {
+  const { anchor, head } = view.state.selection.main;
+  document.select({ anchor, head });
 }
