@@ -60,7 +60,7 @@ class Writer(Visitor):
         """Waits until the caret of another stands behind that text."""
         await expect(self.caret(name)).to_be_attached()
         await self.page.wait_for_function(
-            f"([name, text]) => ({BEFORE})(document.querySelector(`.caret-name[data-name=\"${{name}}\"]`)) === text",
+            f'([name, text]) => ({BEFORE})(document.querySelector(`.caret-name[data-name="${{name}}"]`)) === text',
             arg=[name, before],
         )
 

@@ -1,13 +1,9 @@
-"""People who edit one document while everything fails, as a state machine of hypothesis on virtual time.
-
-Every insert is one character that is nowhere else: at rest it is there exactly once, unless somebody deleted it.
-"""
+"""People who edit one document while everything fails, as a state machine of hypothesis on virtual time."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from hubbub.collab.document import Document
-from hubbub.collab.records import decode_record
 from hubbub.testing.loop import VirtualLoop
+from hubbub.testing.simulation.ledger import Ledger, judge_log
 from tests.collab.world import DocumentWorld, until
 
 NAMES = ("ann", "bob", "cid")
@@ -33,10 +29,7 @@ class Editing(RuleBasedStateMachine):
     def begin(self, seed: int, every: int) -> None:
         self.loop = VirtualLoop()
         self.rng = random.Random(seed)
-        self.number = 0
-        self.inserted: set[str] = set()
-        self.deleted: set[str] = set()
-        self.put_back: set[str] = set()
+        self.ledger = Ledger()
         self.run(self._begin(seed, every))
 
     async def _begin(self, seed: int, every: int) -> None:
@@ -52,34 +45,22 @@ class Editing(RuleBasedStateMachine):
     @rule(name=who, place=places, count=st.integers(1, 3))
     def insert(self, name: str, place: float, count: int) -> None:
         async def work() -> None:
-            document = self.documents[name]
             for _ in range(count):
-                character = self._character()
-                document.insert(round(place * len(document.text)), character)
+                self.ledger.insert(self.documents[name], place)
 
         self.run(work())
 
     @rule(name=who, place=places, count=st.integers(1, 4))
     def delete(self, name: str, place: float, count: int) -> None:
         async def work() -> None:
-            document = self.documents[name]
-            start = round(place * len(document.text))
-            gone = document.text[start : start + count]
-            self.deleted |= set(gone)
-            document.delete(start, start + len(gone))
+            self.ledger.delete(self.documents[name], place, count)
 
         self.run(work())
 
     @rule(name=who, again=st.booleans())
     def undo(self, name: str, again: bool) -> None:
         async def work() -> None:
-            document = self.documents[name]
-            before = Counter(document.text)
-            document.redo() if again else document.undo()
-            after = Counter(document.text)
-            self.deleted |= set(before - after)
-            # What was deleted may be put back by everyone who deleted it.
-            self.put_back |= set(after - before)
+            self.ledger.undo(self.documents[name], again=again)
 
         self.run(work())
 
@@ -121,7 +102,7 @@ class Editing(RuleBasedStateMachine):
 
         def work() -> None:
             document = self.documents[name]
-            document.insert(0, self._character())
+            document.insert(0, self.ledger.character())
             document._send_flight()
 
         self.run(self._fault(work))
@@ -162,37 +143,11 @@ class Editing(RuleBasedStateMachine):
         await until(lambda: all(self._is_at_rest(one, documents[0]) for one in documents), 1000)
         text = documents[0].text
         assert await self.world.documents.text("d") == text
-        counted = Counter(text)
-        for character in self.inserted:
-            if character in self.put_back:
-                continue
-            if character in self.deleted:
-                assert counted[character] <= 1, f"{character!r} is there {counted[character]} times"
-            else:
-                assert counted[character] == 1, f"{character!r} is there {counted[character]} times"
-        assert set(counted) <= self.inserted
-        self._judge_log()
-
-    def _judge_log(self) -> None:
-        """Every operation of an author once, in its order, at revisions that grow."""
         page = self.world._stores[0].read("doc:d", limit=100_000)
-        revisions = [offset for offset, _ in page.entries]
-        assert revisions == sorted(set(revisions))
-        had: dict[str, int] = {}
-        for _, data in page.entries:
-            record = decode_record(data)
-            assert record.seq > had.get(record.client_id, 0), "an operation is in the log twice"
-            had[record.client_id] = record.seq
+        assert [*self.ledger.judge(text), *judge_log(page)] == []
 
     def _is_at_rest(self, one: Document, other: Document) -> bool:
         return one.status.phase == "saved" and (one.revision, one.text) == (other.revision, other.text)
-
-    def _character(self) -> str:
-        """One that was not used yet: of three, one is a pair in UTF-16."""
-        self.number += 1
-        character = chr((0x20000 if self.number % 3 == 0 else 0x4E00) + self.number)
-        self.inserted.add(character)
-        return character
 
     async def _fault(self, what: Any) -> None:
         what()

@@ -163,12 +163,13 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="Play this one alone.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes.  [as many as cores]")] = None,
     nodes: Annotated[int, typer.Option(help="Nodes over one shared log; with one, a hub alone.", min=1)] = 1,
+    documents: Annotated[bool, typer.Option("--documents", help="People who edit one document.")] = False,
 ) -> None:
     """Test the guarantee: real hub, client and log over a network that fails, on virtual time."""
     # Imported when it is needed: it is the one command that does.
     from hubbub.cli.simulate import run_simulations  # noqa: PLC0415
 
-    if run_simulations(seeds, seed, jobs, nodes):
+    if run_simulations(seeds, seed, jobs, nodes, documents=documents):
         raise SystemExit(1)
 
 

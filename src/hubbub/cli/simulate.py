@@ -10,13 +10,25 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
+from hubbub.errors import ConfigurationError
 from hubbub.testing.simulation.cluster import simulate_cluster
+from hubbub.testing.simulation.documents import simulate_document
 from hubbub.testing.simulation.run import Result, simulate, tune
 
 
-def run_simulations(seeds: int, seed: int | None, jobs: int | None, nodes: int = 1) -> int:
-    """Plays the seeds 0 to `seeds` - 1, or just one, and says what it found. Returns how many broke the guarantee."""
-    one = simulate if nodes == 1 else partial(simulate_cluster, nodes)
+def run_simulations(seeds: int, seed: int | None, jobs: int | None, nodes: int = 1, *, documents: bool = False) -> int:
+    """Plays the seeds 0 to `seeds` - 1, or just one, and says what it found. Returns how many broke the guarantee.
+
+    Raises `ConfigurationError` for `documents` with several nodes.
+    """
+    one: Callable[[int], Result] = simulate
+    options = ""
+    if documents:
+        if nodes > 1:
+            raise ConfigurationError("documents", "is a simulation of its own, of one node: leave --nodes out")
+        one, options = simulate_document, " --documents"
+    elif nodes > 1:
+        one, options = partial(simulate_cluster, nodes), f" --nodes {nodes}"
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Sets of strings have another order in every process, and a seed is to be the same story in all of them.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
@@ -28,7 +40,7 @@ def run_simulations(seeds: int, seed: int | None, jobs: int | None, nodes: int =
         virtual += result.virtual
         if result.violations:
             broken += 1
-            _tell(result, "" if nodes == 1 else f" --nodes {nodes}")
+            _tell(result, options)
         if done % 100 == 0 or done == len(numbers):
             real = time.perf_counter() - began
             rate = virtual / 3600 / real

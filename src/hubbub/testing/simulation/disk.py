@@ -7,7 +7,19 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from hubbub.ports import Append, Appended, Directory, Log, Page, Refused, SessionRecord, Sessions
+from hubbub.ports import (
+    Append,
+    Appended,
+    Directory,
+    Log,
+    Page,
+    Refused,
+    SavedSnapshot,
+    SessionRecord,
+    Sessions,
+    Snapshot,
+    Snapshots,
+)
 from hubbub.protocol.payloads import Position
 
 T = TypeVar("T")
@@ -42,8 +54,10 @@ class SlowDisk:
         return future
 
     def write(self, change: Callable[[], T]) -> asyncio.Future[T]:
-        """Is done later, in order."""
+        """Is done later, in order; never, once the process is gone."""
         future: asyncio.Future[T] = self._loop.create_future()
+        if self.is_gone:
+            return future
 
         def do(is_answered: bool) -> None:
             value = change()
@@ -117,6 +131,9 @@ class SlowLog:
     def head(self, log: str) -> asyncio.Future[Position]:
         return self._disk.later(log, lambda: self._inner.head(log))
 
+    def trim(self, log: str, upto: int) -> asyncio.Future[None]:
+        return self._disk.write(lambda: self._inner.trim(log, upto))
+
     def forget(self, session: str) -> None:
         if not self._disk.is_gone:
             self._inner.forget(session)
@@ -181,3 +198,32 @@ class SlowDirectory:
 
     def close(self) -> None:
         """It stays for the next process."""
+
+
+class SlowSnapshots:
+    """Implements `Snapshots` over those that answer at once."""
+
+    def __init__(self, inner: Snapshots, disk: SlowDisk) -> None:
+        self._inner: Any = inner
+        self._disk = disk
+
+    def save(self, document: str, snapshot: Snapshot) -> asyncio.Future[None]:
+        return self._disk.write(lambda: self._inner.save(document, snapshot))
+
+    def latest(self, document: str) -> asyncio.Future[Snapshot | None]:
+        return self._disk.later(document, lambda: self._inner.latest(document))
+
+    def before(self, document: str, epoch: str, revision: int) -> asyncio.Future[Snapshot | None]:
+        return self._disk.later(document, lambda: self._inner.before(document, epoch, revision))
+
+    def saved(self, document: str) -> asyncio.Future[Sequence[SavedSnapshot]]:
+        return self._disk.later(document, lambda: self._inner.saved(document))
+
+    def drop(self, document: str, epoch: str, revision: int) -> asyncio.Future[None]:
+        return self._disk.write(lambda: self._inner.drop(document, epoch, revision))
+
+    def names(self) -> asyncio.Future[Sequence[str]]:
+        return self._disk.later("snapshots", self._inner.names)
+
+    def close(self) -> None:
+        """They stay for the next process."""

@@ -14,12 +14,13 @@ from hubbub.app.stores import retention_of
 from hubbub.backends.memory.directory import MemoryDirectory
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.sessions import MemorySessions
+from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.backends.sqlite.storage import SqliteStorage, open_storage
 from hubbub.config import Settings
-from hubbub.ports import Directory, Log, Page, Sessions
+from hubbub.ports import Directory, Log, Page, Sessions, Snapshots
 from hubbub.server.listener import Talk
 from hubbub.testing.network import Network, ServerEnd
-from hubbub.testing.simulation.disk import SlowDirectory, SlowDisk, SlowLog, SlowSessions
+from hubbub.testing.simulation.disk import SlowDirectory, SlowDisk, SlowLog, SlowSessions, SlowSnapshots
 from hubbub.testing.simulation.machine import Machine, is_there
 from hubbub.testing.simulation.witness import Truth, WitnessedLog
 
@@ -52,7 +53,7 @@ class SimulatedServer:
         self._seed = seed
         is_on_disk = storage in ("sqlite", "power")
         self._folder = tempfile.TemporaryDirectory(prefix="hubbub-") if is_on_disk else None
-        self._kept: tuple[Log, Sessions, Directory] | None = None
+        self._kept: tuple[Log, Sessions, Directory, Snapshots] | None = None
         self._log: WitnessedLog
         self._slow: tuple[SlowDisk, SlowLog] | None = None
         self._opened: SqliteStorage | None = None
@@ -63,22 +64,25 @@ class SimulatedServer:
         self.app: Hubbub | None = None
 
     async def start(self) -> None:
-        inner, sessions, directory = self._stores()
+        inner, sessions, directory, snapshots = self._stores()
         self._log = WitnessedLog(inner, self._truth)
         log: Log = self._log
         if self._storage == "slow":
             assert sessions is not None
             assert directory is not None
+            assert snapshots is not None
             self._starts += 1
             disk = SlowDisk(f"{self._seed}/{self._starts}")
             slow = SlowLog(log, disk)
             self._slow = disk, slow
             log, sessions, directory = slow, SlowSessions(sessions, disk), SlowDirectory(directory, disk)
+            snapshots = SlowSnapshots(snapshots, disk)
         self.app = Hubbub(
             self._settings,
             log=log,
             sessions=sessions,
             directory=directory,
+            snapshots=snapshots,
             clock=self._loop.time,
             wall=self._wall,
         )
@@ -92,10 +96,7 @@ class SimulatedServer:
         if self.app is not None:
             app, self.app = self.app, None
             await app.stop()
-            if self._opened is not None:
-                # The application closes what it was given; snapshots it was not.
-                self._opened.snapshots.close()
-                self._opened = None
+            self._opened = None
             if self._machine is not None:
                 self._machine.stop(lost_power=False)
 
@@ -142,15 +143,16 @@ class SimulatedServer:
         assert self.app is not None
         return self.app.server.attach(transport, codec=codec, token=token)
 
-    def _stores(self) -> tuple[Log, Sessions | None, Directory | None]:
+    def _stores(self) -> tuple[Log, Sessions | None, Directory | None, Snapshots | None]:
         retention = retention_of(self._settings)
         memory = self._settings.memory_limit
         if self._storage == "memory":
-            return MemoryLog(retention=retention, memory=memory, clock=self._loop.time), None, None
+            return MemoryLog(retention=retention, memory=memory, clock=self._loop.time), None, None, None
         if self._storage in ("kept", "slow"):
             if self._kept is None:
                 log = MemoryLog(retention=retention, memory=memory, clock=self._loop.time)
-                self._kept = log, MemorySessions(wall=lambda: self._wall() / 1000), MemoryDirectory()
+                sessions = MemorySessions(wall=lambda: self._wall() / 1000)
+                self._kept = log, sessions, MemoryDirectory(), MemorySnapshots()
             return self._kept
         assert self._folder is not None
         path = Path(self._folder.name) / "log.db"
@@ -163,4 +165,5 @@ class SimulatedServer:
         self._opened = open_storage(
             path, inline=True, retention=retention, memory=memory, wall=lambda: self._wall() / 1000, **options
         )
-        return self._opened.log, self._opened.sessions, self._opened.directory
+        opened = self._opened
+        return opened.log, opened.sessions, opened.directory, opened.snapshots

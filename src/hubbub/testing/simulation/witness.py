@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 
 import msgspec
@@ -82,6 +82,11 @@ class WitnessedLog:
     def head(self, log: str) -> Position | Awaitable[Position]:
         return self._inner.head(log)
 
+    def trim(self, log: str, upto: int) -> Awaitable[None] | None:
+        """For a log of documents."""
+        trim: Callable[[str, int], Awaitable[None] | None] = self._inner.trim  # type: ignore[attr-defined]
+        return trim(log, upto) if self._is_plugged else None
+
     def forget(self, session: str) -> None:
         if self._is_plugged:
             self._inner.forget(session)
@@ -91,7 +96,8 @@ class WitnessedLog:
 
     def _witness(self, batch: Sequence[Append], results: Sequence[Appended | Refused]) -> Sequence[Appended | Refused]:
         for item, result in zip(batch, results, strict=True):
-            if isinstance(result, Appended) and not result.repeated:
+            # A document is judged by its text.
+            if isinstance(result, Appended) and not result.repeated and not item.log.startswith("doc:"):
                 self._truth.add(item, result)
         return results
 
