@@ -77,9 +77,9 @@ onmessage = ({ data }) => void converse(String(data), "worker").then((said) => p
 """
 NODE = """
 import WebSocket from "ws";
+import { webSocketOf } from "hubbub/node";
 import { converse } from "./converse.ts";
-const webSocket = (url, protocols) => new WebSocket(url, protocols);
-console.log(await converse(process.argv[2] ?? "", "node", { webSocket }));
+console.log(await converse(process.argv[2] ?? "", "node", { webSocket: webSocketOf(WebSocket) }));
 """
 
 

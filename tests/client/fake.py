@@ -99,6 +99,8 @@ class FakeHub:
         self.dials: list[float] = []
         self.latency = 0.001
         self.is_down = False
+        self.refusal: Exception = ConnectionRefusedError("nobody is there")
+        """What is raised while it is down."""
         self.is_silent = False
         """A half-open connection: nothing comes through, nobody says so."""
         self.acknowledges = True
@@ -118,7 +120,7 @@ class FakeHub:
         self.dials.append(asyncio.get_running_loop().time())
         await asyncio.sleep(self.latency)
         if self.is_down:
-            raise ConnectionRefusedError("nobody is there")
+            raise self.refusal
         socket = FakeSocket(self, options["token"], options["on_message"], options["on_closed"])
         self.sockets.append(socket)
         return socket

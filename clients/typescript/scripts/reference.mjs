@@ -10,6 +10,7 @@ const ENTRIES = {
   index: ["hubbub", "The client."],
   browser: ["hubbub/browser", "What outlives a page in its browser."],
   content: ["hubbub/content", "Content larger than a message, in pieces."],
+  node: ["hubbub/node", "A WebSocket for Node: `new Client(url, { webSocket: webSocketOf(WebSocket) })`, with that of `ws`."],
   protobuf: ["hubbub/protobuf", "The Protobuf codec: `new Client(url, { codec: protobuf })`."],
 };
 

@@ -1,6 +1,8 @@
 export interface Closing {
   readonly code: number;
   readonly reason: string;
+  /** When the server wants this client back, where it said so with the end itself. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** `token`: only with a new token. `delayed`: after the time the server named. */

@@ -44,7 +44,8 @@ export class Connection {
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => handlers.opened(this);
     this.#socket.onmessage = (event: MessageEvent) => this.#receive(event.data);
-    this.#socket.onclose = (event: CloseEvent) => this.#end({ code: event.code, reason: event.reason });
+    this.#socket.onclose = ({ code, reason, retryAfterMs }: CloseEvent & Closing) =>
+      this.#end({ code, reason, retryAfterMs });
   }
 
   /** The server let this client in: from here on it is silence that is watched. */

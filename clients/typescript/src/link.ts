@@ -250,8 +250,9 @@ export class Link {
       this.#finish(new NotConnected(`no connection after ${this.#maximumAttempts} attempts`));
       return;
     }
-    const leastMs = delayed ? (this.#lastError?.retryAfterMs ?? 0) : 0;
-    const delayMs = Math.max(this.#backoff.nextDelayMs(), leastMs);
+    const leastMs = closing.retryAfterMs ?? (delayed ? (this.#lastError?.retryAfterMs ?? 0) : 0);
+    // Beyond what was asked for: it is asked of everybody who is refused at that moment.
+    const delayMs = leastMs + this.#backoff.nextDelayMs();
     this.#timer = setTimeout(() => this.#connect(), delayMs);
     this.conduct.suspended();
     this.events.entered({ phase: "waiting", delayMs, closing });
@@ -327,6 +328,6 @@ export class Link {
 
 function openWebSocket(): SocketFactory {
   if (typeof WebSocket !== "undefined") return (url, subprotocols) => new WebSocket(url, subprotocols);
-  const fix = "webSocket: missing here; say { webSocket: (url, protocols) => new WebSocket(url, protocols) } with that of ws";
+  const fix = "webSocket: missing here; say { webSocket: webSocketOf(WebSocket) }, of hubbub/node, with that of ws";
   throw new HubbubError("configuration", fix);
 }

@@ -56,13 +56,13 @@ describe("connecting", () => {
     expect(socket().closedByClient).toBe(true);
   });
 
-  it("comes back after retry_after_ms when the hello was refused", async () => {
+  it("comes back after retry_after_ms and its own delay when the hello was refused", async () => {
     const { client, socket, sockets } = stage();
     void client.connect();
     socket().open();
     await settle();
     socket().refuse("unavailable", { retry_after_ms: 7_000 });
-    await vi.advanceTimersByTimeAsync(6_999);
+    await vi.advanceTimersByTimeAsync(7_999);
     expect(sockets).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(1);
     expect(sockets).toHaveLength(2);
@@ -101,11 +101,11 @@ describe("reconnecting", () => {
     expect(client.state).toMatchObject({ phase: "closed", error: { closeCode: code } });
   });
 
-  it("waits as long as the server said after 4429", async () => {
+  it("waits longer than the server said after 4429", async () => {
     const { socket, sockets } = await connected();
     socket().say({ type: "error", code: "rate_limited", reason: "", payload: { retry_after_ms: 9_000 } });
     socket().end(4429);
-    await vi.advanceTimersByTimeAsync(8_999);
+    await vi.advanceTimersByTimeAsync(9_999);
     expect(sockets).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(1);
     expect(sockets).toHaveLength(2);

@@ -283,11 +283,11 @@ describe("a session that is refused", () => {
     built.socket().last("hello");
   });
 
-  it("comes back after retry_after_ms, to the same session", async () => {
+  it("comes back after retry_after_ms and its own delay, to the same session", async () => {
     const built = await connected();
     await built.reconnect();
     built.socket().refuse("rate_limited", { retry_after_ms: 7_000 });
-    await vi.advanceTimersByTimeAsync(6_999);
+    await vi.advanceTimersByTimeAsync(8_999);
     expect(built.sockets).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(1);
     expect(built.sockets).toHaveLength(3);

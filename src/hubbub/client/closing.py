@@ -39,8 +39,9 @@ class Comeback:
         self._was_refused = False
 
     def after(self, reason: Exception, retry_after_ms: int | None = None) -> Verdict:
-        """The delay in seconds before the next attempt, at least what the server asked for; or why there is none.
+        """The delay in seconds before the next attempt, beyond what the server asked for; or why there is none.
 
+        What it asks for it asks of everybody whom it refuses at that moment: they do not come back together either.
         `retry_after_ms` is what the last error asked for over the connection that ended.
         """
         if self._is_final(reason):
@@ -51,7 +52,7 @@ class Comeback:
             retry_after_ms = reason.retry_after_ms
         elif not isinstance(reason, ConnectionClosed) or reason.code not in _DELAYED:
             retry_after_ms = None
-        return max(self._backoff.next(), (retry_after_ms or 0) / 1000)
+        return self._backoff.next() + (retry_after_ms or 0) / 1000
 
     def _is_final(self, reason: Exception) -> bool:
         if isinstance(reason, Denied) or (isinstance(reason, ConnectionClosed) and reason.code == _UNAUTHORIZED):

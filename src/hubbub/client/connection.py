@@ -75,7 +75,7 @@ class Connection:
     async def open(self, dial: Dial, url: str, *, token: str | None, compression: bool) -> bool:
         """Connects and introduces itself. Returns whether the session from before goes on.
 
-        Raises `OSError`, `ConnectionClosed` and what the server answers to the greeting.
+        Raises `OSError`, `ConnectionClosed`, `TryLater`, and what the server answers to the greeting.
         """
         self._token = token
         self._socket = await dial(

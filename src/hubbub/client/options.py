@@ -31,7 +31,7 @@ class ClientSocket(Protocol):
 
 
 class Dial(Protocol):
-    """Opens a WebSocket; raises `OSError` or `ConnectionClosed` when that fails.
+    """Opens a WebSocket; raises `OSError` or `ConnectionClosed` when that fails, `TryLater` to be asked later.
 
     `on_message` gets every message, `on_closed` the end, once; nothing comes after it.
     """

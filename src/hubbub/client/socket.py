@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
+from hubbub.client.refusals import refusal_of
 from hubbub.errors import ConnectionClosed
 from hubbub.protocol.assembly import Assembler, Violation, close_answer
 from hubbub.protocol.deflate import MIN_SIZE, compress
@@ -102,7 +104,10 @@ async def open_socket(
     on_message: Callable[[str | bytes], None],
     on_closed: Callable[[ConnectionClosed], None],
 ) -> Socket:
-    """Connects and upgrades. Raises `OSError`, or `ConnectionClosed` when there is no WebSocket to be had."""
+    """Connects and upgrades.
+
+    Raises `OSError`, `ConnectionClosed` when there is no WebSocket to be had, and `TryLater` when there will be.
+    """
     headers = {"Sec-WebSocket-Protocol": subprotocol}
     if compression:
         headers["Sec-WebSocket-Extensions"] = _OFFER
@@ -127,6 +132,10 @@ async def open_socket(
             logger_name="client",
         )
     except WSError as error:
+        answer = error.response if isinstance(error, WSHandshakeError) else None
+        refusal = None if answer is None else refusal_of(answer.status, answer.headers, url, time.time())
+        if refusal is not None:
+            raise refusal from error
         raise ConnectionClosed(1006, f"no WebSocket at {url}: {error}") from error
     except BaseException:
         # Given up while it was under way.
