@@ -34,9 +34,12 @@ _ANSWERED: Final = {
 _UNANSWERED: Final = frozenset({"ack", "pong"})
 
 
-def asyncapi(catalog: Catalog) -> Json:
-    """The document, as a tree of builtins. Its operations are named as a client sees them."""
-    schema = json_schema(catalog)
+def asyncapi(catalog: Catalog, schema: Json | None = None) -> Json:
+    """The document, as a tree of builtins. Its operations are named as a client sees them.
+
+    `schema` is the catalogue's, for whoever has made it already.
+    """
+    schema = schema or json_schema(catalog)
     kinds = [cls.type for cls in catalog]
     return {
         "asyncapi": "3.0.0",

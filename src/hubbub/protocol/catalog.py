@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from functools import cache
 from typing import (
     Annotated,
     Any,
@@ -51,10 +52,9 @@ class Catalog:
     def __init__(self, *, accept_unknown: bool = False) -> None:
         self._classes: dict[str, type[Message]] = {cls.type: cls for cls in (*APPLICATION_MESSAGES, *CONTROL_MESSAGES)}
         self._applications: set[str] = {cls.type for cls in APPLICATION_MESSAGES}
-        self._by_payload: dict[Any, str] = {
-            get_args(get_type_hints(cls)["payload"])[0]: cls.type for cls in APPLICATION_MESSAGES
-        }
-        self._newer = {name: tuple(_newer_fields(cls)) for name, cls in self._classes.items()}
+        by_payload, newer = _own_payloads()
+        self._by_payload: dict[Any, str] = dict(by_payload)
+        self._newer = dict(newer)
         self._registered: set[str] = set()
         self._ephemeral: set[str] = set()
         self._frozen = False
@@ -141,6 +141,14 @@ def payload_type(cls: type[Message]) -> Any:
     hint = get_type_hints(cls, include_extras=True)["payload"]
     kinds = [kind for kind in get_args(hint) if kind is not UnsetType]
     return kinds[0] if kinds else hint
+
+
+@cache
+def _own_payloads() -> tuple[dict[Any, str], dict[str, tuple[NewerField, ...]]]:
+    """Of the protocol's own types, which never change: which type has a payload, and its newer fields."""
+    by_payload = {payload_type(cls): cls.type for cls in APPLICATION_MESSAGES}
+    newer = {cls.type: tuple(_newer_fields(cls)) for cls in (*APPLICATION_MESSAGES, *CONTROL_MESSAGES)}
+    return by_payload, newer
 
 
 def _is_payload(payload: Any) -> bool:

@@ -40,15 +40,16 @@ class Pages:
 
     def __init__(self, catalog: Catalog, made: Mapping[str, Made]) -> None:
         """`made` by path."""
+        schema = json_schema(catalog)
         self._made = made
         self._files: dict[str, tuple[str, bytes]] = {
             "/schema.json": (
                 "application/schema+json",
-                msgspec.json.format(msgspec.json.encode(json_schema(catalog)), indent=2),
+                msgspec.json.format(msgspec.json.encode(schema), indent=2),
             ),
             "/asyncapi.json": (
                 "application/vnd.aai.asyncapi+json",
-                msgspec.json.format(msgspec.json.encode(asyncapi(catalog)), indent=2),
+                msgspec.json.format(msgspec.json.encode(asyncapi(catalog, schema)), indent=2),
             ),
             "/hubbub.proto": ("text/plain; charset=utf-8", proto_text().encode()),
         }

@@ -65,8 +65,6 @@ class Server:
     async def start(self, gate: Gate, *, listen: bool = True) -> None:
         """Listens, unless it is told not to. Raises `ConfigurationError` when the address cannot be had."""
         self._gate = gate
-        made = {"/health": self._answer_health, "/connect": self._answer_connect, "/metrics": self._answer_metrics}
-        self._pages = Pages(self.hub.catalog, made)
         await self.node.start()
         if listen:
             try:
@@ -86,6 +84,8 @@ class Server:
     async def _listen(self) -> None:
         settings = self.settings
         self.admission = Admission(settings)
+        made = {"/health": self._answer_health, "/connect": self._answer_connect, "/metrics": self._answer_metrics}
+        self._pages = Pages(self.hub.catalog, made)
         await self._listen_on("port", settings.port, shared=settings.reuse_port)
         if settings.own_port is not None:
             await self._listen_on("own_port", settings.own_port, shared=False)

@@ -110,10 +110,11 @@ class _Timer(asyncio.TimerHandle):
 
     __slots__ = ("number",)
     number: int
+    _when: float
 
-    def __lt__(self, other: asyncio.TimerHandle) -> bool:
-        assert isinstance(other, _Timer)
-        return (self.when(), self.number) < (other.when(), other.number)
+    def __lt__(self, other: _Timer) -> bool:  # type: ignore[override]
+        # The loop compares timers all the time: without a call, and without making anything.
+        return self._when < other._when or (self._when == other._when and self.number < other.number)
 
 
 class _Jumping(selectors.DefaultSelector):
