@@ -1,11 +1,8 @@
 """The fixtures as a user's tests use them."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +10,8 @@ import pytest
 import hubbub
 from hubbub.testing.loop import virtual
 from hubbub.testing.world import World
+
+pytest_plugins = ["pytester"]
 
 PLUGIN = "hubbub.testing.plugin"
 
@@ -48,15 +47,12 @@ def test_time(virtual_loop):
     [["-o", "asyncio_default_fixture_loop_scope=function"], ["-p", "no:asyncio"]],
     ids=["beside pytest-asyncio", "alone"],
 )
-def test_the_example(tmp_path: Path, options: list[str]) -> None:
-    (tmp_path / "test_it.py").write_text(EXAMPLE)
+def test_the_example(pytester: pytest.Pytester, options: list[str]) -> None:
+    pytester.makepyfile(EXAMPLE)
     # Where the entry point of pyproject.toml is installed, pytest has it already.
     is_known = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
     named = [] if is_known else ["-p", PLUGIN]
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *named, *options, "."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    pytester.runpytest_inprocess("-W", "error", *named, *options).assert_outcomes(passed=2)
 
 
 @virtual
