@@ -14,7 +14,8 @@ from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.sessions import MemorySessions
 from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.backends.sqlite.log import SqliteLog
-from hubbub.config import Settings, hide_password
+from hubbub.config import Settings
+from hubbub.config.stores import hide_password
 
 KINDS = ("log", "sessions", "directory", "presence", "registry", "mailbox", "snapshots")
 

@@ -18,7 +18,7 @@ from hubbub.backends.sqlite.storage import open_storage
 from hubbub.collab import Document
 from hubbub.collab.records import decode_record
 from hubbub.ports import Page
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 from tests.chaos.processes import HubProcess
 from tests.servers.postgres import PostgresServer
 

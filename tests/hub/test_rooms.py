@@ -82,11 +82,11 @@ def test_a_deleted_room_is_left_by_everyone() -> None:
     ann = world.connect("ann")
     world.hub.rooms.create("den")
     ann.join("den")
-    world.hub.delete_room("den")
+    world.hub.moderator.close("den")
     assert [message.type for message in ann.take()] == ["unsubscribed", "system"]
     assert error(ann.text("room:den", "hello?")) == "not_joined"
     with pytest.raises(Conflict):
-        world.hub.delete_room("den")
+        world.hub.moderator.close("den")
 
 
 def test_the_creator_moderates() -> None:

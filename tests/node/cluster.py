@@ -18,7 +18,8 @@ from hubbub.client.options import ClientSocket
 from hubbub.hub.connection import Connection
 from hubbub.hub.session import Session
 from hubbub.server.listener import Talk
-from hubbub.testing.network import Network, ServerEnd
+from hubbub.testing.ends import ServerEnd
+from hubbub.testing.network import Network
 
 
 class LateSessions:

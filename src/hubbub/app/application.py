@@ -6,15 +6,15 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, Unpack
 
-from hubbub.app.authentication import Authenticate, Authentication, JwtAuthentication
+from hubbub.app.authentication import Authentication, JwtAuthentication
 from hubbub.app.consumers import BatchConsumer, BatchOptions
-from hubbub.app.gatekeeper import Gatekeeper, Middleware
+from hubbub.app.gatekeeper import Gatekeeper
 from hubbub.app.publishing import Publisher
-from hubbub.app.routing import MessageRouter
+from hubbub.app.registration import Registration
 from hubbub.app.spaces import GroupSpace, RoomSpace
 from hubbub.app.stores import Stores, open_stores
 from hubbub.app.subscriptions import ChannelReading
@@ -22,27 +22,22 @@ from hubbub.config import Settings
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.hub.hub import Hub, wall_ms
 from hubbub.hub.kinds import ChannelHandler, Kinds
-from hubbub.hub.permissions import Action
 from hubbub.hub.users import User
 from hubbub.hub.watch import ConnectionStatistics, HubStatistics
 from hubbub.node.node import Node
 from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, Snapshots
-from hubbub.protocol.catalog import Catalog
 from hubbub.protocol.messages import Message
 from hubbub.protocol.payloads import Position
 from hubbub.protocol.schema import json_schema
-from hubbub.protocol.versions import HIGHEST, LOWEST, parse_version
 from hubbub.protocol.wire import Wire
 from hubbub.server.server import Server
 
 log = logging.getLogger("hubbub.app")
 
 F = TypeVar("F", bound=Callable[..., Any])
-P = TypeVar("P")
-Authorizer = Callable[[User, Action, str], Awaitable[bool | None] | bool | None]
 
 
-class Hubbub:
+class Hubbub(Registration):
     """A hub with its server, rooms, groups and handlers.
 
     Settings come as one `Settings`, or by name: `Hubbub(anonymous=True, port=9000)`. `log` is a setting too
@@ -72,15 +67,7 @@ class Hubbub:
         if settings is not None and named:
             raise ConfigurationError("settings", "give one Settings or settings by name, not both")
         self.settings = settings or Settings(**named)
-        self.catalog = Catalog()
-        self.router = MessageRouter()
-        self.middlewares: list[Middleware] = []
-        self.connect_handlers: list[Callable[..., Any]] = []
-        self.disconnect_handlers: list[Callable[..., Any]] = []
-        self.authorizer: Authorizer | None = None
-        self._authenticate: Authenticate | None = (
-            JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None
-        )
+        super().__init__(JwtAuthentication(self.settings.jwt) if self.settings.jwt is not None else None)
         if stores.get("log") is None:
             alone = {**stores, "directory": directory, "presence": presence, "mailbox": mailbox, "snapshots": snapshots}
             for name, store in alone.items():
@@ -125,59 +112,7 @@ class Hubbub:
         """`http://HOST:PORT` of the running server; clients connect to `/ws` there."""
         return self._server.url
 
-    # --- Types and handlers ----------------------------------------------------------------------------
-
-    def message(self, name: str, *, ephemeral: bool = False) -> Callable[[type[P]], type[P]]:
-        """Registers a payload type: `@app.message("move")` on a Struct, dataclass or TypedDict.
-
-        It appears in the schema and is validated at the edge. Ephemeral messages are not stored.
-        """
-
-        def register(payload: type[P]) -> type[P]:
-            self.catalog.register(name, payload, ephemeral=ephemeral)
-            return payload
-
-        return register
-
-    def on(self, message_type: str, *, since: str = "", until: str = "") -> Callable[[F], F]:
-        """Registers `handler(context, message)` for a type, and a range of versions, both ends included.
-
-        It runs before the message is published, in the order of the connection's messages. Raising a
-        `ProtocolError` refuses the message; anything else that it raises is an `internal` error to the sender
-        alone. `context.consume()` keeps the message from being published.
-        """
-
-        def register(handler: F) -> F:
-            first = parse_version(since) if since else LOWEST
-            last = parse_version(until) if until else HIGHEST
-            self.router.add_route(message_type, handler, since=first, until=last)
-            return handler
-
-        return register
-
-    def default(self, handler: F) -> F:
-        """Registers the handler of messages whose type nobody registered."""
-        self.catalog.accept_unknown = True
-        self.router.default = handler
-        return handler
-
-    def middleware(self, function: F) -> F:
-        """Registers `async middleware(context, message, call_next)` around every message, the first outermost.
-
-        But for pings and acknowledgements, which clients send by themselves.
-        """
-        self.middlewares.append(function)
-        return function
-
-    def connect(self, handler: F) -> F:
-        """Registers `handler(context)` for every user who got in."""
-        self.connect_handlers.append(handler)
-        return handler
-
-    def disconnect(self, handler: F) -> F:
-        """Registers `handler(context)` for every user who left."""
-        self.disconnect_handlers.append(handler)
-        return handler
+    # --- Channels --------------------------------------------------------------------------------------
 
     def batch(self, channel: str, **options: Unpack[BatchOptions]) -> Callable[[F], F]:
         """Registers `process(messages)`, async or not, for what comes in a channel or topic pattern, in batches.
@@ -201,16 +136,6 @@ class Hubbub:
         if kind not in Kinds.SERVED or self.hub.kinds.is_served(kind):
             raise ConfigurationError(f"channel {kind!r}", "say doc, once")
         self.hub.kinds.serve(kind, handler)
-
-    def authenticate(self, function: F) -> F:
-        """Registers `function(upgrade, hello) -> User | None`, async or not: who gets in, and as whom."""
-        self._authenticate = function
-        return function
-
-    def authorize(self, function: F) -> F:
-        """Registers `function(user, action, channel) -> bool | None`: None leaves it to the default rules."""
-        self.authorizer = function
-        return function
 
     # --- Sending ---------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class RoomSpace:
 
     def delete(self, id: str) -> None:
         """Everyone leaves and is told; the room is no more."""
-        self._hub.delete_room(id)
+        self._hub.moderator.close(id)
 
     def get(self, id: str) -> Room:
         return self._hub.rooms.get(id)
@@ -87,13 +87,15 @@ class RoomSpace:
         self.kick(user, id, reason="you left")
 
     def kick(self, user: str, id: str, *, reason: str = "you were removed") -> None:
-        self._moderate(user, id, lambda room: self._hub.kick(room, user, reason))
+        self._moderate(user, id, lambda room: self._hub.moderator.kick(room, user, reason))
 
     def mute(self, user: str, id: str) -> None:
-        self._moderate(user, id, lambda room: self._hub.mute(room, user, f"you were muted in {room.name}"))
+        self._moderate(user, id, lambda room: self._hub.moderator.mute(room, user, f"you were muted in {room.name}"))
 
     def unmute(self, user: str, id: str) -> None:
-        self._moderate(user, id, lambda room: self._hub.unmute(room, user, f"you were unmuted in {room.name}"))
+        self._moderate(
+            user, id, lambda room: self._hub.moderator.unmute(room, user, f"you were unmuted in {room.name}")
+        )
 
     def _moderate(self, user: str, id: str, act: Callable[[Room], None]) -> None:
         """Raises `Conflict` (`not_found`); in a cluster that may be known only later, and is logged."""

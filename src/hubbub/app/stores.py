@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.backends.sqlite.storage import open_storage
-from hubbub.config import ChannelSettings, Settings, scheme_of
+from hubbub.config import ChannelSettings, Settings
+from hubbub.config.stores import scheme_of
 from hubbub.delivery.dedup import AGE
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.errors import ConfigurationError

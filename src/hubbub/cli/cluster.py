@@ -16,9 +16,9 @@ from hubbub.app.stores import Stores, open_stores
 from hubbub.config import load_settings
 from hubbub.errors import ConfigurationError
 from hubbub.hub.hub import wall_ms
-from hubbub.node.answers import answer
 from hubbub.node.post import Drain, send
 from hubbub.ports import Mailbox, NodeRecord, Registry
+from hubbub.ports.answers import answer
 
 _PATIENCE = 60.0
 """Seconds, beyond those that a drain is spread over, for which its end is waited for."""

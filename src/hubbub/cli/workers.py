@@ -28,7 +28,8 @@ from hubbub.backends.memory.presence import MemoryPresence
 from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.sessions import MemorySessions
 from hubbub.backends.memory.snapshots import MemorySnapshots
-from hubbub.config import Settings, scheme_of
+from hubbub.config import Settings
+from hubbub.config.stores import scheme_of
 from hubbub.delivery.backoff import Backoff
 from hubbub.errors import ConfigurationError, HubbubError
 from hubbub.hub.hub import wall_ms

@@ -13,10 +13,27 @@ from hubbub.hub.feed import Feed, Reader
 from hubbub.hub.session import Session
 from hubbub.hub.sessions import is_attached
 from hubbub.protocol.messages import WelcomeMessage
-from hubbub.protocol.payloads import Position
+from hubbub.protocol.payloads import Position, Welcome
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
+
+
+def make_welcome(hub: Hub, session: Session, connection: Connection, id: str) -> WelcomeMessage:
+    """The session's id, and what the peer has to know of the hub; not yet its positions."""
+    settings = hub.settings
+    return WelcomeMessage(
+        session_id=id,
+        connection_id=connection.id,
+        version=str(session.version),
+        payload=Welcome(
+            user=session.user.name,
+            node=settings.node_name,
+            heartbeat_ms=int(settings.ping_interval * 1000),
+            limits={"message_bytes": settings.max_message, "subscriptions": settings.max_subscriptions},
+            positions={},
+        ),
+    )
 
 
 class Beginning:

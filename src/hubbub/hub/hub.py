@@ -20,7 +20,7 @@ from hubbub.errors import BadMessage, Conflict, Denied, InternalError, ProtocolE
 from hubbub.hub.attendance import Attendance
 from hubbub.hub.audience import Audience
 from hubbub.hub.awaiting import Awaiting
-from hubbub.hub.beginning import Beginning
+from hubbub.hub.beginning import Beginning, make_welcome
 from hubbub.hub.catchup import CatchUp
 from hubbub.hub.connection import Connection, State, Transport
 from hubbub.hub.counts import Counts
@@ -32,12 +32,13 @@ from hubbub.hub.journal import Journal
 from hubbub.hub.kinds import Kinds
 from hubbub.hub.listeners import Listeners
 from hubbub.hub.membership import Membership
+from hubbub.hub.moderator import Moderator
 from hubbub.hub.outbox import Outbox
-from hubbub.hub.peers import Kicked, Muted, Peers, Reception, RoomClosed, Sent, Told, require_run
+from hubbub.hub.peers import Peers, Reception, Sent, Told, require_run
 from hubbub.hub.publishing import Outcome, Publishing
 from hubbub.hub.requests import Requests
 from hubbub.hub.restoring import Restoration
-from hubbub.hub.rooms import Room, Rooms
+from hubbub.hub.rooms import Rooms
 from hubbub.hub.roster import LocalRoster, Roster
 from hubbub.hub.rules import ChannelRules
 from hubbub.hub.session import Session
@@ -46,8 +47,8 @@ from hubbub.hub.tickets import Tickets
 from hubbub.hub.users import User
 from hubbub.hub.vault import NoVault, Vault
 from hubbub.hub.watch import Watch
-from hubbub.protocol.messages import ApplicationMessage, Message, SystemMessage, WelcomeMessage
-from hubbub.protocol.payloads import Position, System, Welcome
+from hubbub.protocol.messages import ApplicationMessage, Message, SystemMessage
+from hubbub.protocol.payloads import Position, System
 from hubbub.protocol.versions import HIGHEST, check_supported, parse_version
 from hubbub.protocol.wire import Profile, Wire
 
@@ -101,6 +102,7 @@ class Hub:
         self.rooms = Rooms(capacity=settings.room_capacity, are_open=settings.rooms_are_open, vault=lambda: self.vault)
         for room in settings.rooms:
             self.rooms.create(room.id, name=room.name, capacity=room.capacity, metadata=dict(room.metadata))
+        self.moderator = Moderator(self)
         self.groups = Groups(self.membership.group_changed)
         self.feeds = Feeds(self)
         self.sessions = Sessions(
@@ -147,18 +149,7 @@ class Hub:
         connection.profile = profile
         connection.session = session
         session.version = profile.version
-        welcome = WelcomeMessage(
-            session_id=id,
-            connection_id=connection.id,
-            version=str(profile.version),
-            payload=Welcome(
-                user=user.name,
-                node=self.settings.node_name,
-                heartbeat_ms=int(self.settings.ping_interval * 1000),
-                limits=self._limits(),
-                positions={},
-            ),
-        )
+        welcome = make_welcome(self, session, connection, id)
         if message_id is not None:
             welcome.message_id = message_id
         Beginning(self, session, connection, welcome, then).run()
@@ -318,53 +309,6 @@ class Hub:
         self.outbox.send(connection, message)
         return True
 
-    def kick(self, room: Room, user: str, reason: str) -> None:
-        """The user leaves the room with all sessions, and may come again."""
-        self.kick_here(room, user, reason)
-        if self.peers is not None:
-            self.peers.tell_all(Kicked(room.id, user, reason))
-
-    def kick_here(self, room: Room, user: str, reason: str) -> None:
-        """As `kick`, but only the sessions of this hub."""
-        for session in room.sessions_of(user):
-            self.membership.expel(room, session, reason)
-
-    def mute(self, room: Room, user: str, reason: str) -> None:
-        """The user may not write in the room any more, and is told."""
-        self.rooms.mute(room, user)
-        self.roster.muted(room, user, True)
-        if self.peers is not None:
-            self.peers.tell_all(Muted(room.id, user, True))
-        self.tell(user, System(reason, "warning"), room.channel)
-
-    def unmute(self, room: Room, user: str, reason: str) -> None:
-        """The user may write again, and is told."""
-        self.rooms.unmute(room, user)
-        self.roster.muted(room, user, False)
-        if self.peers is not None:
-            self.peers.tell_all(Muted(room.id, user, False))
-        self.tell(user, System(reason, "info"), room.channel)
-
-    def delete_room(self, id: str) -> None:
-        """Everyone leaves, and the room is no more. Raises `Conflict` (`not_found`), or is told later that it is."""
-        self.roster.look_up(id, self._delete_room)
-
-    def _delete_room(self, room: Room | ProtocolError) -> None:
-        if isinstance(room, ProtocolError):
-            log.warning("a room could not be deleted: %s", room)
-            return
-        reason = f"{room.name} was closed"
-        self.close_room(room, reason)
-        self.roster.closed(room)
-        if self.peers is not None:
-            self.peers.tell_all(RoomClosed(room.id, reason))
-
-    def close_room(self, room: Room, reason: str) -> None:
-        """Everyone leaves who is in the room here, and the room is no more."""
-        for user in {*room.members, *(session.user.name for session in room.absent)}:
-            self.kick_here(room, user, reason)
-        self.rooms.remove(room)
-
     # --- The turn --------------------------------------------------------------------------------------
 
     def wake(self) -> None:
@@ -402,9 +346,3 @@ class Hub:
             version = parse_version(message.version)
             check_supported(version)
         return message if version == HIGHEST else self.wire.judge_newer(message, version)
-
-    def _limits(self) -> dict[str, Any]:
-        return {
-            "message_bytes": self.settings.max_message,
-            "subscriptions": self.settings.max_subscriptions,
-        }

@@ -153,7 +153,7 @@ class Reception:
     def _kicked(self, notice: Kicked) -> None:
         room = self._hub.rooms.find(notice.room)
         if room is not None:
-            self._hub.kick_here(room, notice.user, notice.reason)
+            self._hub.moderator.kick_here(room, notice.user, notice.reason)
 
     def _muted(self, notice: Muted) -> None:
         room = self._hub.rooms.find(notice.room)
@@ -166,7 +166,7 @@ class Reception:
     def _room_closed(self, notice: RoomClosed) -> None:
         room = self._hub.rooms.find(notice.room)
         if room is not None:
-            self._hub.close_room(room, notice.reason)
+            self._hub.moderator.close_here(room, notice.reason)
 
     def _group_changed(self, notice: GroupChanged) -> None:
         self._hub.roster.learn_group(notice.group)

@@ -133,11 +133,11 @@ class Requests:
 
         def act(room: Room) -> None:
             if command.action == "kick":
-                hub.kick(room, target, f"{by} removed you from {room.name}")
+                hub.moderator.kick(room, target, f"{by} removed you from {room.name}")
             elif command.action == "mute":
-                hub.mute(room, target, f"{by} muted you in {room.name}")
+                hub.moderator.mute(room, target, f"{by} muted you in {room.name}")
             else:
-                hub.unmute(room, target, f"{by} unmuted you in {room.name}")
+                hub.moderator.unmute(room, target, f"{by} unmuted you in {room.name}")
 
         Moderation(hub, target, act, answer).run(channel.id)
 

@@ -15,8 +15,8 @@ from msgspec import Struct
 from hubbub.errors import Conflict
 from hubbub.hub.peers import AnyNotice, GroupChanged, RoomMade
 from hubbub.hub.rooms import Room
-from hubbub.node.answers import answer
 from hubbub.ports import Directory
+from hubbub.ports.answers import answer
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub

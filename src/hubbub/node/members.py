@@ -8,8 +8,8 @@ from collections.abc import Callable, Container
 from typing import Literal
 
 from hubbub.errors import ConfigurationError
-from hubbub.node.answers import answer
 from hubbub.ports import NodeRecord, Registry
+from hubbub.ports.answers import answer
 
 log = logging.getLogger("hubbub.cluster")
 

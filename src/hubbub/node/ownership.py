@@ -14,11 +14,11 @@ from hubbub.delivery.acks import Deadlines
 from hubbub.errors import ProtocolError, error_of
 from hubbub.hub.session import Session
 from hubbub.hub.vault import node_of
-from hubbub.node.answers import answer
 from hubbub.node.members import Members
 from hubbub.node.post import Post, Returned, Taken
 from hubbub.node.vault import SessionVault, Waiting, tell
 from hubbub.ports import Directory, SessionRecord, Sessions
+from hubbub.ports.answers import answer
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub

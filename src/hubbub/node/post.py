@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from hubbub.node.answers import answer
 from hubbub.ports import Mailbox
+from hubbub.ports.answers import answer
 
 log = logging.getLogger("hubbub.cluster")
 

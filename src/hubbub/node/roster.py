@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hubbub.errors import Conflict, Denied, ProtocolError, error_of
 from hubbub.hub.rooms import Room
 from hubbub.hub.roster import Counted, Roll, Seat, Seated
 from hubbub.hub.session import Session
 from hubbub.hub.sessions import TooManyConnections
-from hubbub.node.answers import answer
 from hubbub.node.facts import Facts
+from hubbub.node.lanes import Lanes
 from hubbub.ports import Joined, Left, Presence
+from hubbub.ports.answers import answer
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -39,8 +39,7 @@ class SharedRoster:
         self._facts = facts
         self.holder = f"{hub.settings.node_name}/{hub.run}"
         """Whom this node's entries belong to."""
-        self._lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._started = 0
+        self._lanes = Lanes()
         self._joining: dict[Session, set[str]] = {}
         self._owed: dict[tuple[str, str], str] = {}
         """Departures that could not be said yet: space and session's key to user."""
@@ -62,33 +61,33 @@ class SharedRoster:
         if len(session.rooms) + len(joining) >= most:
             raise Denied("forbidden", f"a session has at most {most} rooms and topics", field="channel")
         joining.add(id)
-        self._in_turn(id, session.key, self._join(id, session, then))
+        self._lanes.add(id, session.key, self._join(id, session, then))
 
     def came_back(self, room: Room, session: Session, is_first: bool, then: Counted) -> None:
-        self._in_turn(room.id, session.key, self._come_back(room, session, then))
+        self._lanes.add(room.id, session.key, self._come_back(room, session, then))
 
     def left(self, room: Room, session: Session, is_last: bool, then: Counted) -> None:
-        self._in_turn(room.id, session.key, self._leave(room, session, then))
+        self._lanes.add(room.id, session.key, self._leave(room, session, then))
 
     def members(self, room: Room, limit: int, then: Callable[[Roll | None], None]) -> None:
-        self._start(self._call_roll(room, limit, then))
+        self._lanes.start(self._call_roll(room, limit, then))
 
     def connected(self, session: Session, then: Callable[[ProtocolError | None], None]) -> None:
         if self._most is None:
             then(None)
         else:
-            self._in_turn(session.inbox_log, session.key, self._connect(session, self._most, then))
+            self._lanes.add(session.inbox_log, session.key, self._connect(session, self._most, then))
 
     def disconnected(self, session: Session) -> None:
         if self._most is not None:
-            self._in_turn(session.inbox_log, session.key, self._disconnect(session))
+            self._lanes.add(session.inbox_log, session.key, self._disconnect(session))
 
     def look_up(self, id: str, then: Callable[[Room | ProtocolError], None]) -> None:
         room = self._hub.rooms.find(id)
         if room is not None:
             then(room)
         else:
-            self._start(self._look_up(id, then))
+            self._lanes.start(self._look_up(id, then))
 
     def made(self, room: Room) -> None:
         self._facts.made(room)
@@ -103,17 +102,17 @@ class SharedRoster:
         self._facts.grouped(group, user, belongs)
 
     def learn_room(self, id: str) -> None:
-        self._start(self._facts.learn_room(id))
+        self._lanes.start(self._facts.learn_room(id))
 
     def learn_group(self, id: str) -> None:
-        self._start(self._facts.learn_group(id))
+        self._lanes.start(self._facts.learn_group(id))
 
     # --- What the node asks for ------------------------------------------------------------------------
 
     def sweep(self) -> None:
         """To be called about once a second."""
-        if "" not in {room for room, _ in self._lanes}:
-            self._in_turn("", "", self._mend())
+        if self._lanes.is_free("", ""):
+            self._lanes.add("", "", self._mend())
 
     def enter_again(self) -> None:
         """All of this node's entries may be gone from the store."""
@@ -128,13 +127,11 @@ class SharedRoster:
 
     async def settle(self) -> None:
         """Waits until nothing is under way."""
-        while self._lanes:
-            await asyncio.wait(list(self._lanes.values()))
+        await self._lanes.settle()
 
     def abandon(self) -> None:
         """Waits for nothing any more."""
-        for task in list(self._lanes.values()):
-            task.cancel()
+        self._lanes.abandon()
 
     # --- Connections -----------------------------------------------------------------------------------
 
@@ -319,32 +316,6 @@ class SharedRoster:
             room = self._hub.rooms.find(id) or Room(id)
             self._hub.attendance.announce(room, "leave", left.user, left.count)
             self._hub.wake()
-
-    # --- Tasks -----------------------------------------------------------------------------------------
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._started += 1
-        self._in_turn("?", str(self._started), work)
-
-    def _in_turn(self, room: str, key: str, work: Coroutine[Any, Any, None]) -> None:
-        """Runs it when what was begun before for this room and session is over."""
-        lane = room, key
-        before = self._lanes.get(lane)
-
-        async def go() -> None:
-            if before is not None:
-                await asyncio.wait({before})
-            await work
-
-        task = self._lanes[lane] = asyncio.get_running_loop().create_task(go())
-
-        def over(task: asyncio.Task[None]) -> None:
-            if self._lanes.get(lane) is task:
-                del self._lanes[lane]
-            if not task.cancelled() and task.exception() is not None:
-                log.error("what was to be done about a room failed", exc_info=task.exception())
-
-        task.add_done_callback(over)
 
 
 def _present(room: Room) -> list[Session]:

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from hubbub.node.answers import answer
 from hubbub.node.facts import Facts
 from hubbub.node.mailing import MailedPeers
 from hubbub.node.roster import SharedRoster
 from hubbub.ports import Directory, Mailbox, NodeRecord, Presence
+from hubbub.ports.answers import answer
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub

@@ -13,8 +13,8 @@ import msgspec
 from hubbub.errors import ProtocolError, error_of
 from hubbub.hub.session import Session
 from hubbub.hub.vault import RoomFacts, facts_of, revive, snapshot
-from hubbub.node.answers import answer
 from hubbub.ports import Directory, SessionRecord, Sessions
+from hubbub.ports.answers import answer
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub

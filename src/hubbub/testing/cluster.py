@@ -23,7 +23,8 @@ from hubbub.delivery.retention import RetentionPolicy
 from hubbub.ports import SharedLog
 from hubbub.server.listener import Talk
 from hubbub.testing.backend import Line, LineLog
-from hubbub.testing.network import Network, ServerEnd
+from hubbub.testing.ends import ServerEnd
+from hubbub.testing.network import Network
 from hubbub.testing.stores import LineDirectory, LineMailbox, LinePresence, LineRegistry, LineSessions
 from hubbub.testing.world import MakeApp
 

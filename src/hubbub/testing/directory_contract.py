@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from hubbub.ports import Directory
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 
 
 class DirectoryContract:

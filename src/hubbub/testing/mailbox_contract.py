@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 
 from hubbub.ports import Mailbox
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 from hubbub.testing.waiting import Changes
 
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 
 from hubbub.ports import Joined, Left, Presence
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 
 ODD_NAMES = ("", "a:b", "1:2:x", "a b", "é🙂", "\0", "{x}", "a\nb", "%d")
 

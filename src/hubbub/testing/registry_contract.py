@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from msgspec.structs import replace
 
 from hubbub.ports import Lease, NodeRecord, Registry
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 
 
 class RegistryContract:

@@ -17,8 +17,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from hubbub.ports import SessionRecord, Sessions
+from hubbub.ports.answers import answer
 from hubbub.testing.clock import VirtualClock
-from hubbub.testing.log_contract import answer
 
 
 class SessionsContract:

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from unittest import SkipTest
 
 from hubbub.ports import Append, Appended, Refused, SharedLog
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 from hubbub.testing.waiting import Changes
 
 

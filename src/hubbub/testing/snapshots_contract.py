@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from hubbub.ports import SavedSnapshot, Snapshot, Snapshots
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 
 
 def snapshot(revision: int, text: str = "text", *, epoch: str = "e1", at: float = 1.0) -> Snapshot:

@@ -14,7 +14,8 @@ from hubbub.client.client import Client
 from hubbub.client.connecting import connect
 from hubbub.client.options import ClientSocket
 from hubbub.server.listener import Talk
-from hubbub.testing.network import Link, Network, ServerEnd
+from hubbub.testing.ends import ServerEnd
+from hubbub.testing.network import Link, Network
 from hubbub.testing.simulation.witness import Truth, WitnessedLog
 
 URL = "ws://hubbub.test/ws"

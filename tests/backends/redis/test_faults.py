@@ -10,8 +10,8 @@ import pytest
 
 from hubbub.backends.redis.opening import RedisBackend
 from hubbub.ports import Append, Appended, NodeRecord, Refused, SessionRecord
+from hubbub.ports.answers import answer
 from hubbub.protocol.payloads import Position
-from hubbub.testing.log_contract import answer
 from hubbub.testing.mailbox_contract import Letters
 from hubbub.testing.shared_log_contract import Recorder
 from tests.backends.redis.conftest import Backends

@@ -7,7 +7,7 @@ from itertools import count
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Append, Appended
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 
 
 async def main(path: str, fsync: str, round: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from hubbub.backends.sqlite.log import SqliteLog
 from hubbub.backends.sqlite.storage import SqliteStorage, open_storage
 from hubbub.ports import Append, Appended, Page
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 
 
 async def append(log: SqliteLog, *items: Append) -> list[Appended]:

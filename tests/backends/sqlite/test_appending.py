@@ -9,7 +9,7 @@ import pytest
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Append, Appended, Refused
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 from tests.backends.sqlite.helpers import append, offsets
 from tests.backends.sqlite.tap import Tap, failure
 

@@ -6,7 +6,7 @@ from hubbub.backends.sqlite.connection import Connection, connect
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.errors import TryLater
 from hubbub.ports import Append, Appended, Refused
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["threads", "inline"])

@@ -5,7 +5,7 @@ from pathlib import Path
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Append, Page
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 from tests.backends.sqlite.helpers import append, numbered, offsets
 from tests.backends.sqlite.tap import Tap
 

@@ -11,8 +11,8 @@ from hubbub.backends.sqlite.opening import Fsync
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Append, Appended, Page, SessionRecord
+from hubbub.ports.answers import answer
 from hubbub.testing.clock import VirtualClock
-from hubbub.testing.log_contract import answer
 from tests.backends.sqlite.helpers import append, close, inline, now, numbered, offsets
 
 

@@ -11,7 +11,7 @@ from hubbub.backends.sqlite.database import Database
 from hubbub.backends.sqlite.storage import open_storage
 from hubbub.errors import TryLater
 from hubbub.ports import Append, Appended, Refused
-from hubbub.testing.log_contract import answer
+from hubbub.ports.answers import answer
 from tests.backends.sqlite.helpers import close, inline, now
 from tests.backends.sqlite.tap import Tap, failure
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from hubbub.backends.sqlite.storage import SqliteStorage, open_storage
 from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.ports import Append, Page
+from hubbub.ports.answers import answer
 from hubbub.testing.clock import VirtualClock
-from hubbub.testing.log_contract import answer
 from tests.backends.sqlite.helpers import Rows, append, numbered, offsets
 from tests.backends.sqlite.tap import Tap
 

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from hubbub.backends.postgres.schema import LOCK, TABLES
-from hubbub.config import hide_password
+from hubbub.config.stores import hide_password
 from hubbub.errors import ConfigurationError
 
 _CONNECTIONS = 4

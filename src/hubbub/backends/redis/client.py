@@ -29,7 +29,7 @@ from redis.exceptions import TimeoutError as Late
 from hubbub.backends.redis.library import function, library
 from hubbub.backends.redis.pipe import Line
 from hubbub.backends.redis.takeover import FAILURES
-from hubbub.config import hide_password
+from hubbub.config.stores import hide_password
 from hubbub.errors import ConfigurationError
 
 log = logging.getLogger("hubbub.redis")

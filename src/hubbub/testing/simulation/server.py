@@ -19,7 +19,8 @@ from hubbub.backends.sqlite.storage import SqliteStorage, open_storage
 from hubbub.config import Settings
 from hubbub.ports import Directory, Log, Page, Sessions, Snapshots
 from hubbub.server.listener import Talk
-from hubbub.testing.network import Network, ServerEnd
+from hubbub.testing.ends import ServerEnd
+from hubbub.testing.network import Network
 from hubbub.testing.simulation.disk import SlowDirectory, SlowDisk, SlowLog, SlowSessions, SlowSnapshots
 from hubbub.testing.simulation.machine import Machine, is_there
 from hubbub.testing.simulation.witness import Truth, WitnessedLog

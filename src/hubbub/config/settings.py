@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import tomllib
-from collections.abc import Mapping
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
+from hubbub.config.stores import STORES, check_store
 from hubbub.errors import ConfigurationError
-
-ENVIRONMENT_PREFIX = "HUBBUB_"
-_FOR_CLIENTS = {"HUBBUB_URL", "HUBBUB_TOKEN"}
 
 
 class RoomSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,8 +188,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigurationError("jwt", "set either secret (HS256) or public_key (RS256)")
         if self.jwt is not None and self.jwt.secret and len(self.jwt.secret.encode()) < 32:
             raise ConfigurationError("jwt.secret", "must have at least 32 bytes (RFC 7518 section 3.2)")
-        for name, schemes in _STORES.items():
-            _check_store(name, getattr(self, name), schemes)
+        for name in STORES:
+            check_store(name, getattr(self, name))
         if not _CLUSTER.fullmatch(self.cluster):
             raise ConfigurationError("cluster", f"{self.cluster!r}: 1 to 64 of A-Z a-z 0-9 . _ -")
         self._check_limits()
@@ -269,84 +262,4 @@ _POSITIVE = (
     "document_limit",
 )
 
-
 _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-_STORES = {
-    "backend": ("redis", "rediss", "broker"),
-    "log": ("memory", "sqlite", "redis", "rediss", "kafka", "kafkas"),
-    "sessions": ("memory", "redis", "rediss", "zookeeper"),
-    "registry": ("redis", "rediss", "zookeeper"),
-    "documents": ("off", "postgresql"),
-}
-"""The schemes that each setting takes."""
-
-_EXAMPLES = {
-    "memory": "memory",
-    "broker": "broker:/path/to/socket (hubbub serve --workers says it)",
-    "off": "off",
-    "postgresql": "postgresql://user@host/database",
-    "sqlite": "sqlite:///path/to/file",
-    "redis": "redis://host:6379/0",
-    "rediss": "rediss://host:6379/0 (TLS)",
-    "kafka": "kafka://host:9092,host:9092/topic",
-    "kafkas": "kafkas://host:9092/topic (TLS)",
-    "zookeeper": "zookeeper://host:2181,host:2181/path",
-}
-
-
-def scheme_of(url: str) -> str:
-    """`redis` for `redis://host`, `memory` for `memory`."""
-    return url.partition(":")[0]
-
-
-def hide_password(url: str) -> str:
-    """A store's URL as it may be shown: without user and password."""
-    return re.sub(r"([?&][^=&]*password=)[^&]*", r"\1***", re.sub(r"//.*@", "//***@", url))
-
-
-def _check_store(setting: str, url: str, schemes: tuple[str, ...]) -> None:
-    scheme, _, rest = url.partition(":")
-    needs_place = scheme not in ("memory", "off")
-    if url and (scheme not in schemes or bool(rest.strip("/")) is not needs_place):
-        examples = " or ".join(_EXAMPLES[one] for one in schemes)
-        raise ConfigurationError(setting, f"{hide_password(url)!r}: say {examples}")
-
-
-def load_settings(path: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """The settings from a TOML file, then `HUBBUB_*` variables, then `given` (each beats those before it).
-
-    `HUBBUB_PORT` sets `port`, `HUBBUB_JWT_SECRET` sets `jwt.secret`, `HUBBUB_ORIGINS` takes a list with commas.
-    A value of None in `given` means not given. Raises `ConfigurationError`.
-    """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values.update(tomllib.loads(path.read_text()))
-        except OSError as error:
-            raise ConfigurationError("--config", f"cannot read {path}: {error.strerror}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError("--config", f"{path} is no TOML: {error}") from None
-    _add_environment(values, os.environ if environment is None else environment)
-    values.update({key: value for key, value in given.items() if value is not None})
-    try:
-        # Not strict: variables are text, and become the numbers and booleans that they stand for.
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError("settings", str(error)) from None
-
-
-def _add_environment(values: dict[str, Any], environment: Mapping[str, str]) -> None:
-    known = set(Settings.__struct_fields__)
-    for variable, text in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in _FOR_CLIENTS:
-            continue
-        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if name.startswith("jwt_"):
-            values["jwt"] = {**values.get("jwt", {}), name.removeprefix("jwt_"): text}
-        elif name in ("origins", "trusted_proxies"):
-            values[name] = [item.strip() for item in text.split(",") if item.strip()]
-        elif name in known and name not in {"rooms", "jwt"}:
-            values[name] = text
-        else:
-            raise ConfigurationError(variable, f"is no setting; there are {', '.join(sorted(known))}")

@@ -1,4 +1,4 @@
-"""What a store answers comes at once or later."""
+"""What is behind a port answers at once or later."""
 
 from __future__ import annotations
 
