@@ -10,7 +10,7 @@ from hubbub.backends.memory.log import MemoryLog
 from hubbub.backends.memory.mailbox import MemoryExchange, MemoryMailbox
 from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.sessions import MemorySessions
-from tests.sockets import serving
+from tests.sockets import serving, upgrade
 
 
 class Stores:
@@ -63,3 +63,29 @@ async def test_a_node_is_reached_where_it_is_advertised_or_where_it_alone_listen
             own = f"ws{app.url[4:]}/ws"
         urls[-1] = urls[-1].replace(own, "own")
     assert urls == ["own", "wss://n.example/ws", "", ""]
+
+
+async def test_a_page_of_another_node_may_connect() -> None:
+    stores = Stores()
+    behind = {"advertise": "wss://N1.example.org:443/ws"}
+    async with serving(stores.app("n1", **behind)) as first, serving(stores.app("n2")) as second:
+        for app in (first, second):
+            await app.server.node.cluster.members.announce()  # type: ignore[union-attr]
+        for app, origin, status in (
+            (first, second.url, 101),
+            (second, "https://n1.example.org", 101),
+            # Its own, also where the proxy before it changes `Host`.
+            (first, "https://n1.example.org", 101),
+            (second, "http://n1.example.org", 403),
+            (second, "https://n1.example.org:8443", 403),
+            (second, "https://example.org", 403),
+            (second, "null", 403),
+        ):
+            socket = await upgrade(app.url, Origin=origin)
+            assert (origin, socket.status) == (origin, status)
+            socket.close()
+        before = second.url
+    async with serving(stores.app("n3")) as third:
+        socket = await upgrade(third.url, Origin=before)
+        assert socket.status == 403, "that node is gone"
+        socket.close()

@@ -140,6 +140,13 @@ class Server:
             return ""
         return self._url(self._listening[-1]).replace("http", "ws", 1) + "/ws"
 
+    def _node_urls(self) -> list[str]:
+        """Where clients reach the nodes of the cluster, this one included."""
+        if self.node.cluster is None:
+            return []
+        members = self.node.cluster.members
+        return [node.url for node in (members.record, *members.others())]
+
     async def stop(self, finish: Callable[[], Awaitable[None]] | None = None) -> None:
         """Lets no one in any more, sends what is in flight, says 1001 to everyone, and waits for them to go.
 
@@ -262,7 +269,7 @@ class Server:
         if self._is_leaving:
             raise Rejected(503, "the server stops", retry_after=1)
         normalise(request)
-        has_origin = check_origin(request, self.settings.origins)
+        has_origin = check_origin(request, self.settings.origins, self._node_urls)
         subprotocol = choose_subprotocol(request)
         extension = choose_extension(request) if self.settings.compression else None
         admission.check(address)

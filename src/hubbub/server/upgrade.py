@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from picows import WSUpgradeRequest
@@ -54,9 +55,12 @@ def choose_extension(request: WSUpgradeRequest) -> str | None:
     return RESPONSE if header and accept_offer(header) else None
 
 
-def check_origin(request: WSUpgradeRequest, allowed: tuple[str, ...]) -> bool:
-    """Whether the page, if it is one, may connect: same origin, or one of those allowed.
+def check_origin(
+    request: WSUpgradeRequest, allowed: tuple[str, ...], nodes: Callable[[], Iterable[str]] = tuple
+) -> bool:
+    """Whether the page, if it is one, may connect: same origin, one of those allowed, or a node's of the cluster.
 
+    `nodes` gives the URLs at which clients reach these: a page that one of them served is sent to others.
     Raises `Rejected` (403). Returns whether there was an Origin: then cookies can be trusted.
     """
     origin = request.headers.get("Origin")
@@ -66,7 +70,18 @@ def check_origin(request: WSUpgradeRequest, allowed: tuple[str, ...]) -> bool:
         return True
     if origin != "null" and urlsplit(origin).netloc.lower() == request.headers.get("Host", "").lower():
         return True
+    if origin in map(origin_of, nodes()):
+        return True
     raise Rejected(403, f"pages of {origin[:200]} may not connect: add the origin to the setting `origins`")
+
+
+def origin_of(url: str) -> str:
+    """The origin of pages that whoever is at a ws:// or wss:// URL serves (RFC 6454 section 6.2); empty for no URL."""
+    parts = urlsplit(url.lower())
+    if not parts.hostname:
+        return ""
+    scheme, default = ("https", ":443") if parts.scheme == "wss" else ("http", ":80")
+    return f"{scheme}://{parts.netloc.removesuffix(default)}"
 
 
 def find_token(request: WSUpgradeRequest, *, has_origin: bool) -> str | None:
