@@ -57,8 +57,9 @@ class Archive:
         Raises `Conflict` (`not_found`) for one that does not exist, unless it is to be created, `Missing` when what
         it is made of is gone, and what the stores raise. Never an empty document for one that cannot be read.
         """
-        snapshot = await answer(self.snapshots.latest(id))
+        # In this order: what is in a new log was built on a snapshot of its epoch.
         head = await answer(self.store.head(f"doc:{id}"))
+        snapshot = await answer(self.snapshots.latest(id))
         if snapshot is None:
             if head.offset == 0 and not create:
                 raise Conflict("not_found", f"there is no document {id}", field="channel")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from hubbub import Conflict, HubbubError, Participant, Position, ProtocolError
+from hubbub.collab.authors import OWNER
 from hubbub.collab.changes import TRANSFORM
 from hubbub.collab.cursors import Cursors
 from hubbub.collab.live import LiveDocument, Submission
@@ -112,7 +113,7 @@ class Audience:
     def committed(self, edits: list[Edit]) -> None:
         """These are in the log: everyone gets them, their authors as acknowledgements."""
         before, self._told = self._told, edits[-1].revision
-        authors = {edit.client_id for edit in edits}
+        authors = {edit.client_id for edit in edits} - {OWNER}
         shared: dict[Any, bytes] = {}
         entries: list[Entry] | None = None
         for reader in self.by_peer.values():
@@ -120,6 +121,8 @@ class Audience:
             if reader.sent != before or reader.is_fetching or not peer.is_ready:
                 continue
             reader.sent = self._told
+            if not authors:
+                continue
             if reader.client_id in authors:
                 peer.send(self._operations(entries_for(edits, reader.client_id)))
                 continue
@@ -259,7 +262,9 @@ class Audience:
                 self._feed(reader)
 
     def _send(self, reader: Reader, edits: Sequence[Edit]) -> None:
-        reader.peer.send(self._operations(entries_for(edits, reader.client_id)))
+        entries = entries_for(edits, reader.client_id)
+        if entries:
+            reader.peer.send(self._operations(entries))
         reader.sent = edits[-1].revision
 
     def _operations(self, entries: list[Entry]) -> OperationsMessage:
@@ -275,6 +280,9 @@ def entries_for(edits: Sequence[Edit], client_id: str) -> list[Entry]:
     entries = []
     for edit in edits:
         record = edit.record
+        if record.client_id == OWNER:
+            # It changed nothing. To clients it is a hole between two revisions.
+            continue
         entry = Entry(edit.revision, record.client_id, record.seq)
         if record.client_id != client_id:
             entry.operation = record.operation

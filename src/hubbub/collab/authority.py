@@ -10,16 +10,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
-from typing import Any
+from typing import Any, cast
 
 from hubbub import BadMessage, Denied, InternalError, ProtocolError, TryLater
 from hubbub.collab.archive import Archive
+from hubbub.collab.forwarding import Forwarded
 from hubbub.collab.latecomers import Latecomers
 from hubbub.collab.live import LiveDocument, Readers, Submission
 from hubbub.collab.options import DocumentOptions
+from hubbub.collab.sharing import Peers, Sharing
 from hubbub.collab.shelf import Shelf
 from hubbub.collab.tasks import Tasks
-from hubbub.ports import Append, Appended, DocumentLog, Refused, Snapshots
+from hubbub.collab.window import Edit
+from hubbub.ports import Append, Appended, DocumentLog, Refused, SharedLog, Snapshots
 
 log = logging.getLogger("hubbub.collab")
 
@@ -34,9 +37,20 @@ class Authority:
     """All documents that are in memory here. Not thread-safe: everything happens in one loop."""
 
     def __init__(
-        self, store: DocumentLog, snapshots: Snapshots, options: DocumentOptions, *, wall_ms: Callable[[], int]
+        self,
+        store: DocumentLog,
+        snapshots: Snapshots,
+        options: DocumentOptions,
+        *,
+        wall_ms: Callable[[], int],
+        peers: Peers | None = None,
+        wanted: Callable[[Forwarded], None] = lambda mail: None,
     ) -> None:
-        """`wall_ms` gives milliseconds since 1970."""
+        """`wall_ms` gives milliseconds since 1970.
+
+        With `peers` other nodes serve the documents, too, and the `store` is a `SharedLog`; `wanted` is given what they
+        forward of documents that are not in memory.
+        """
         self.archive = Archive(store, snapshots, options)
         self._store = store
         self._options = options
@@ -44,6 +58,21 @@ class Authority:
         self._tasks = Tasks()
         self._shelf = Shelf(self.archive, options, self._tasks, wall_ms=wall_ms)
         self._late = Latecomers(self.archive, options.max_late, self._tasks, self._touch)
+        self._sharing: Sharing | None = None
+        if peers is not None:
+            self._sharing = self._shelf.sharing = Sharing(
+                peers,
+                cast(SharedLog, store),
+                self.archive,
+                options,
+                self._tasks,
+                wall_ms=wall_ms,
+                find=self.find,
+                take_in=self._take_in,
+                reload=self._begin_reloading,
+                touch=self._touch,
+                wanted=wanted,
+            )
         self._dirty: dict[LiveDocument, None] = {}
         self._is_awake = False
         self._is_flying = False
@@ -72,6 +101,16 @@ class Authority:
         document.queue.append(submission)
         self._touch(document)
 
+    async def catch_up(self, document: LiveDocument) -> None:
+        """Returns when nothing is missing of what any node had acknowledged by now. Raises `HubbubError`."""
+        if self._sharing is not None:
+            await self._sharing.following.catch_up(document)
+
+    def submit_forwarded(self, document: LiveDocument, mail: Forwarded) -> None:
+        """Takes an operation of another node's author."""
+        if self._sharing is not None:
+            self._sharing.take_forwarded(document, mail)
+
     async def settle(self) -> None:
         """Waits until everything that was submitted is in the log, or refused."""
         while self._tasks or self._is_awake:
@@ -85,6 +124,8 @@ class Authority:
             async with asyncio.timeout(seconds):
                 await self.settle()
                 await self._shelf.save_all()
+                if self._sharing is not None:
+                    await self._sharing.hand_over()
         except TimeoutError:
             log.warning("documents were not saved in time; their operations are in the log")
         self._tasks.cancel()
@@ -109,7 +150,7 @@ class Authority:
         budget = _BUDGET
         now = self._wall_ms()
         for document in dirty:
-            if document.is_reloading:
+            if document.is_reloading or (document.queue and not self._may_write(document)):
                 continue
             while document.queue and budget > 0 and len(document.pending) < _BATCH:
                 budget = self._take(document, batch, budget, now)
@@ -120,6 +161,9 @@ class Authority:
         if batch:
             self._append(batch, flights)
 
+    def _may_write(self, document: LiveDocument) -> bool:
+        return self._sharing is None or self._sharing.may_write(document)
+
     def _take(self, document: LiveDocument, batch: list[Append], budget: int, now: int) -> int:
         """Takes the next operation of a document's queue. Returns what is left of the budget."""
         submission = document.queue.popleft()
@@ -129,6 +173,8 @@ class Authority:
                 return budget
             if self._is_repeat(document, submission):
                 return budget
+            if not submission.is_checked:
+                document.check_forwarded(submission)
             if submission.revision != document.revision:
                 cost = _ENDLESS if submission.revision < document.window.start else document.cost(submission)
                 if cost > _BUDGET:
@@ -199,12 +245,11 @@ class Authority:
             document.commit(edit, result.offset)
             committed.append(edit)
         if committed:
-            document.unsaved += len(committed)
-            if document.unsaved_since is None:
-                document.unsaved_since = asyncio.get_running_loop().time()
-            document.readers.committed(committed)
+            self._tell(document, committed)
         if len(committed) == len(pending):
             document.readers.settled()
+            if self._sharing is not None:
+                self._sharing.following.settled(document)
             return
         lost = [submission for submission, _ in pending[len(committed) :]]
         failed = results[len(committed)]
@@ -216,9 +261,32 @@ class Authority:
             for submission in reversed(lost):
                 submission.begin_again()
                 document.queue.appendleft(submission)
-        document.is_reloading = True
-        self._tasks.start(self._reload(document))
+        if self._sharing is not None:
+            self._sharing.conflicted(document)
+        self._begin_reloading(document)
+
+    def _tell(self, document: LiveDocument, edits: list[Edit]) -> None:
+        """These are in the log."""
+        document.unsaved += len(edits)
+        if document.unsaved_since is None:
+            document.unsaved_since = asyncio.get_running_loop().time()
+        document.readers.committed(edits)
+
+    def _take_in(self, document: LiveDocument, edits: list[Edit]) -> None:
+        """Other nodes appended these, which come next."""
+        for edit in edits:
+            document.follow(edit)
+        self._tell(document, edits)
+        if self._sharing is not None:
+            self._sharing.appended(document, edits)
+
+    def _begin_reloading(self, document: LiveDocument) -> None:
+        if not document.is_reloading:
+            document.is_reloading = True
+            self._tasks.start(self._reload(document))
 
     async def _reload(self, document: LiveDocument) -> None:
         await self._shelf.reload(document)
+        if self._sharing is not None:
+            self._sharing.reloaded(document)
         self._touch(document)

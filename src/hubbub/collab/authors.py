@@ -13,6 +13,9 @@ from hubbub import BadMessage, Denied
 
 _is_id = re.compile(r"[0-9a-f]{8,64}\Z").match
 
+OWNER = "owner"
+"""Whose records say which node owns the document: nobody can have it as a client id."""
+
 MOST = 10_000
 """Authors of one document that are remembered; the one who was silent longest goes first."""
 
@@ -64,6 +67,7 @@ class Authors:
             if len(self._authors) > MOST:
                 self._authors.popitem(last=False)
             return
+        author.user = user
         author.seq = seq
         author.revision = revision
         self._authors.move_to_end(client_id)

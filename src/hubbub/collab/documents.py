@@ -26,9 +26,11 @@ from hubbub.collab.archive import Missing, answer
 from hubbub.collab.audience import Audience
 from hubbub.collab.authority import Authority
 from hubbub.collab.authors import Authors
-from hubbub.collab.history import History, answer_history
+from hubbub.collab.forwarding import Forwarded
+from hubbub.collab.history import History, answer_history, without_owners
 from hubbub.collab.live import LiveDocument, Submission
 from hubbub.collab.options import DocumentOptions, Options
+from hubbub.collab.sharing import Peers
 from hubbub.collab.tasks import Tasks
 from hubbub.collab.validation import read_changes
 from hubbub.collab.window import Edit
@@ -47,6 +49,9 @@ log = logging.getLogger("hubbub.collab")
 
 _MOST_ASKED = 64
 """Questions about history that wait for their answer."""
+
+_MOST_FORWARDED = 1024
+"""Operations of other nodes that wait until their document was read, about; others come again."""
 
 
 class Documents:
@@ -68,9 +73,6 @@ class Documents:
         **options: Unpack[Options],
     ) -> None:
         chosen: Any = store or app.stores.log
-        if store is None and hasattr(chosen, "follow"):
-            # The other nodes' readers would not be told of what is appended here.
-            raise ConfigurationError("documents", "nodes share this log, and one of them has to own the documents")
         if not (chosen.conditional and hasattr(chosen, "trim")):
             raise ConfigurationError("documents", "this log cannot keep documents: name another place for them")
         kept = snapshots or app.stores.snapshots
@@ -78,7 +80,15 @@ class Documents:
             raise ConfigurationError("documents", "there is no place for snapshots: give Documents some")
         self._app = app
         self._options = DocumentOptions(**options)
-        self._authority = Authority(cast(DocumentLog, chosen), kept, self._options, wall_ms=app.hub.wall_ms)
+        self._is_shared = hasattr(chosen, "follow")
+        self._authority = Authority(
+            cast(DocumentLog, chosen),
+            kept,
+            self._options,
+            wall_ms=app.hub.wall_ms,
+            peers=_peers(app, chosen),
+            wanted=self._take_forwarded,
+        )
         self._audiences: dict[str, Audience] = {}
         self._tasks = Tasks()
         self._asked = 0
@@ -114,7 +124,7 @@ class Documents:
     async def edits(self, id: str, *, after: int = 0, limit: int = 300) -> Sequence[Edit]:
         """Who changed what: the oldest edits after a revision."""
         history = await self._history(id)
-        return (await history.edits(after=after, limit=limit)).edits
+        return without_owners((await history.edits(after=after, limit=limit)).edits)
 
     async def export(self, id: str) -> bytes:
         """Everything that is kept of a document, as JSON: its text, and its operations from `start` on."""
@@ -212,7 +222,7 @@ class Documents:
     ) -> None:
         """Answers when the document is in memory."""
         audience = self._audiences.get(id)
-        if audience is not None and self._authority.find(id) is audience.document:
+        if audience is not None and self._authority.find(id) is audience.document and not self._is_shared:
             self._enter(peer, audience, client_id, position, message_id)
         else:
             self._tasks.start(self._join_later(peer, id, client_id, position, message_id))
@@ -221,7 +231,9 @@ class Documents:
         self, peer: Participant, id: str, client_id: str | None, position: Position | None, message_id: str | None
     ) -> None:
         try:
-            await self._open(id, create=self._app.settings.rooms_are_open)
+            document = await self._open(id, create=self._app.settings.rooms_are_open)
+            # What the author had acknowledged by another node is to be known here, too.
+            await self._authority.catch_up(document)
             if peer.is_present:
                 self._enter(peer, self._audiences[id], client_id, position, message_id)
         except Exception as error:
@@ -258,6 +270,18 @@ class Documents:
             raise Missing(f"document {document.id} has no revision {after} any more")
         return kept.edits
 
+    def _take_forwarded(self, mail: Forwarded) -> None:
+        """For a document that this node owned when it had it in memory last."""
+
+        async def work() -> None:
+            try:
+                self._authority.submit_forwarded(await self._open(mail.document, create=False), mail)
+            except HubbubError as error:
+                log.warning("document %s was not opened for another node: %s", mail.document, error)
+
+        if len(self._tasks) < _MOST_FORWARDED:
+            self._tasks.start(work())
+
     def _audience(self, id: str) -> Audience:
         """Raises `Conflict` (`not_joined`) for a document that nobody has open here."""
         audience = self._audiences.get(id)
@@ -266,7 +290,9 @@ class Documents:
         return audience
 
     async def _history(self, id: str) -> History:
-        return History(self._authority.archive, await self._open(id, create=False))
+        document = await self._open(id, create=False)
+        await self._authority.catch_up(document)
+        return History(self._authority.archive, document)
 
     async def _answer_history(self, peer: Participant, id: str, message: HistoryMessage) -> None:
         try:
@@ -277,6 +303,20 @@ class Documents:
             _refuse(peer, error, _value(message.message_id))
         finally:
             self._asked -= 1
+
+
+def _peers(app: Hubbub, store: Any) -> Peers | None:
+    """By what the nodes agree on who owns a document; None where there is one node. Raises `ConfigurationError`."""
+    stores = app.stores
+    if not hasattr(store, "follow"):
+        if hasattr(stores.log, "follow"):
+            reason = "nodes share the log, and this store tells none of them what another appended: give a MailedLog"
+            raise ConfigurationError("documents", reason)
+        return None
+    if stores.registry is None or stores.mailbox is None:
+        reason = "nodes share this log, and have no registry and mailbox to agree on who owns a document: set `backend`"
+        raise ConfigurationError("documents", reason)
+    return Peers(stores.registry, stores.mailbox, app.hub.run)
 
 
 def _refuse(peer: Participant, error: Exception, message_id: str | None) -> None:

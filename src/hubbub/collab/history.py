@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import UNSET
 
 from hubbub import Conflict
 from hubbub.collab.archive import Archive, Kept, Missing
+from hubbub.collab.authors import OWNER
 from hubbub.collab.live import LiveDocument
 from hubbub.collab.window import Edit
 from hubbub.protocol.limits import MAX_HISTORY
@@ -86,9 +88,14 @@ async def answer_history(history: History, message: HistoryMessage) -> HistoryMe
     kept = await history.edits(
         after=after, before=None if query.before is UNSET else query.before, limit=limit, newest=newest
     )
-    found.messages = [_delivered(str(message.channel), edit) for edit in kept.edits]
+    found.messages = [_delivered(str(message.channel), edit) for edit in without_owners(kept.edits)]
     found.payload = HistoryPayload(epoch=history.epoch, complete=kept.complete and kept.start <= after)
     return found
+
+
+def without_owners(edits: Sequence[Edit]) -> list[Edit]:
+    """What people wrote: not what nodes said of who owns the document."""
+    return [edit for edit in edits if edit.client_id != OWNER]
 
 
 def _delivered(channel: str, edit: Edit) -> OperationsMessage:

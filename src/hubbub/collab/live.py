@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hubbub import BadMessage, ProtocolError
-from hubbub.collab.authors import Authors
+from hubbub import BadMessage, ProtocolError, TryLater
+from hubbub.collab.authors import OWNER, Authors
 from hubbub.collab.changes import ChangeSet
 from hubbub.collab.records import Record, encode_record
 from hubbub.collab.texts import TextStore
@@ -22,7 +22,19 @@ class Submission:
     `peer` is whoever is told when it is refused; `revision` the one that `changes` apply to.
     """
 
-    __slots__ = ("changes", "client_id", "epoch", "message_id", "parts", "peer", "revision", "sent", "seq", "user")
+    __slots__ = (
+        "changes",
+        "client_id",
+        "epoch",
+        "is_checked",
+        "message_id",
+        "parts",
+        "peer",
+        "revision",
+        "sent",
+        "seq",
+        "user",
+    )
 
     def __init__(
         self,
@@ -48,6 +60,8 @@ class Submission:
         self.parts = parts
         self.epoch = ""
         """Of the revision; set when it is taken."""
+        self.is_checked = True
+        """Whether it was made sure that it is for the document as it was then."""
 
     def to_json(self) -> list[Any]:
         """The changes, as they apply now."""
@@ -130,6 +144,12 @@ class LiveDocument:
         self.unsaved_since: float | None = None
 
     @property
+    def owner(self) -> str:
+        """The node that its log names as its owner; empty for none, as of one that was never shared."""
+        author = self.authors.find(OWNER)
+        return "" if author is None else author.user
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
         return not (self.queue or self.pending or self.late or self.is_reloading or self.is_saving)
@@ -145,6 +165,12 @@ class LiveDocument:
             return
         length = self.window.length_at(submission.revision)
         check_length(submission.changes, self.text.length if length is None else length)
+
+    def check_forwarded(self, submission: Submission) -> None:
+        """As `check`, of one that another node sent: it may know the log further than it is known here."""
+        if submission.revision > self.durable:
+            raise TryLater("unavailable", "the document is behind", retry_after_ms=100)
+        self.check(submission)
 
     def cost(self, submission: Submission) -> int:
         """How much there is to map over, in sections."""
@@ -182,6 +208,15 @@ class LiveDocument:
             edit.revision = self.revision = offset
             self.authors.note(edit.client_id, edit.record.user, edit.record.seq, offset)
         self.durable = offset
+
+    def follow(self, edit: Edit) -> None:
+        """Another node's, which is next in the log. Nothing may be pending."""
+        for _, place, deleted, inserted in edit.changes.edits():
+            self.text.splice(place, deleted, inserted)
+        self.window.add(edit)
+        record = edit.record
+        self.authors.note(record.client_id, record.user, record.seq, edit.revision)
+        self.revision = self.durable = edit.revision
 
 
 def map_cost(changes: ChangeSet, edits: Sequence[Edit]) -> int:

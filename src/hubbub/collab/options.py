@@ -27,6 +27,9 @@ class DocumentOptions(Struct, frozen=True, kw_only=True):
     max_late: int = 16
     """Operations of one document that are mapped over very many others at a time; likewise."""
 
+    lease_seconds: float = 5.0
+    """Among several nodes: how long after its last sign of life a document's owner is followed by another."""
+
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             if getattr(self, name) <= 0:
@@ -43,3 +46,4 @@ class Options(TypedDict, total=False):
     max_units: int
     max_queued: int
     max_late: int
+    lease_seconds: float

@@ -11,6 +11,7 @@ from hubbub import HubbubError, ProtocolError, TryLater
 from hubbub.collab.archive import Archive, Missing, snapshot_of
 from hubbub.collab.live import LiveDocument, Loaded, Readers, Submission
 from hubbub.collab.options import DocumentOptions
+from hubbub.collab.sharing import Sharing
 from hubbub.collab.tasks import Tasks
 
 log = logging.getLogger("hubbub.collab")
@@ -31,6 +32,8 @@ class Shelf:
         self._documents: dict[str, LiveDocument] = {}
         self._loading: dict[str, asyncio.Task[LiveDocument]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        self.sharing: Sharing | None = None
+        """Who is told of what comes and goes, where other nodes have the documents, too."""
 
     def __len__(self) -> int:
         return len(self._documents)
@@ -52,10 +55,19 @@ class Shelf:
 
     async def _load(self, id: str, readers: Callable[[LiveDocument], Readers], create: bool) -> LiveDocument:
         try:
-            loaded = await self._read(id, create=create)
+            if self.sharing is not None:
+                await self.sharing.begin(id)
+            try:
+                loaded = await self._read(id, create=create)
+            except BaseException:
+                if self.sharing is not None:
+                    self.sharing.following.end(id)
+                raise
             document = self._documents[id] = LiveDocument(id, loaded, _Nobody(), most_units=self._options.max_units)
             document.readers = readers(document)
             document.used = self._now()
+            if self.sharing is not None:
+                self.sharing.opened(document)
             self._watch()
             return document
         finally:
@@ -88,7 +100,7 @@ class Shelf:
     async def save_all(self) -> None:
         """Saves what has no snapshot of its last revision, unless something is under way with it."""
         for document in list(self._documents.values()):
-            if document.is_idle and document.saved != document.revision and document.revision:
+            if document.is_idle and document.saved != document.revision and self._may_save(document):
                 await self._save(document)
 
     def stop(self) -> None:
@@ -117,15 +129,23 @@ class Shelf:
             )
             if not document.is_idle:
                 # Its text is not what is in the log yet, or it is being saved.
-                if is_due and not document.pending and not document.is_reloading and not document.is_saving:
+                is_busy = document.pending or document.is_reloading or document.is_saving
+                if is_due and not is_busy and self._may_save(document):
                     self._begin_saving(document)
-            elif document.saved != document.revision and (is_due or is_left) and document.revision:
+            elif document.saved != document.revision and (is_due or is_left) and self._may_save(document):
                 self._begin_saving(document)
             elif is_left:
                 del self._documents[document.id]
+                if self.sharing is not None:
+                    self.sharing.closed(document)
                 document.readers.closed()
+        if self.sharing is not None:
+            self.sharing.sweep()
         if self._documents:
             self._watch()
+
+    def _may_save(self, document: LiveDocument) -> bool:
+        return document.revision > 0 and (self.sharing is None or self.sharing.may_save(document))
 
     def _begin_saving(self, document: LiveDocument) -> None:
         document.is_saving = True

@@ -65,7 +65,7 @@ class Line:
 
 
 class LineLog:
-    """Implements `SharedLog` over another one, at the end of a line.
+    """Implements `SharedLog` over another one, at the end of a line; `DocumentLog`, if that one does.
 
     What arrives may come late, twice, or not at all: `late` in seconds at most, the others as probabilities. When the
     line is mended, whoever follows is told that it was interrupted, unless `is_silent`.
@@ -123,6 +123,10 @@ class LineLog:
     def unfollow(self, log: str, sink: Sink) -> None:
         self._sinks.pop(log, None)
         self._shared.unfollow(log, self)
+
+    async def trim(self, log: str, upto: int) -> None:
+        inner: Any = self._shared
+        await self._line.call(lambda: inner.trim(log, upto))
 
     def forget(self, session: str) -> None:
         if not (self._line.is_cut or self._line.is_over):

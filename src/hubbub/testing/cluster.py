@@ -16,6 +16,7 @@ from hubbub.backends.memory.presence import MemoryPresence
 from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.sessions import MemorySessions
 from hubbub.backends.memory.shared import SharedMemoryLog
+from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.client.client import Client
 from hubbub.client.connecting import connect
 from hubbub.client.options import ClientSocket
@@ -25,7 +26,7 @@ from hubbub.server.listener import Talk
 from hubbub.testing.backend import Line, LineLog
 from hubbub.testing.ends import ServerEnd
 from hubbub.testing.network import Network
-from hubbub.testing.stores import LineDirectory, LineMailbox, LinePresence, LineRegistry, LineSessions
+from hubbub.testing.stores import LineDirectory, LineMailbox, LinePresence, LineRegistry, LineSessions, LineSnapshots
 from hubbub.testing.world import MakeApp
 
 _EPOCH_MS = 1_700_000_000_000
@@ -44,6 +45,7 @@ class Backend:
         self.presence = MemoryPresence()
         self.registry = MemoryRegistry(clock=clock)
         self.exchange = MemoryExchange()
+        self.snapshots = MemorySnapshots()
 
 
 class ClusterNode:
@@ -83,6 +85,7 @@ class ClusterNode:
             presence=LinePresence(line, backend.presence),
             registry=LineRegistry(line, backend.registry),
             mailbox=LineMailbox(line, MemoryMailbox(backend.exchange)),
+            snapshots=LineSnapshots(line, backend.snapshots),
             clock=asyncio.get_running_loop().time,
             wall=self._wall,
         )

@@ -14,8 +14,11 @@ from hubbub.ports import (
     NodeRecord,
     Presence,
     Registry,
+    SavedSnapshot,
     SessionRecord,
     Sessions,
+    Snapshot,
+    Snapshots,
 )
 from hubbub.testing.backend import Line
 
@@ -41,6 +44,35 @@ class LineSessions:
 
     async def of_connection(self, connection: str) -> SessionRecord | None:
         return await self._line.call(lambda: self._inner.of_connection(connection))
+
+    def close(self) -> None:
+        """The other nodes go on with them."""
+
+
+class LineSnapshots:
+    """Implements `Snapshots` over others, at the end of a line."""
+
+    def __init__(self, line: Line, inner: Snapshots) -> None:
+        self._line = line
+        self._inner = inner
+
+    async def save(self, document: str, snapshot: Snapshot) -> None:
+        await self._line.call(lambda: self._inner.save(document, snapshot))
+
+    async def latest(self, document: str) -> Snapshot | None:
+        return await self._line.call(lambda: self._inner.latest(document))
+
+    async def before(self, document: str, epoch: str, revision: int) -> Snapshot | None:
+        return await self._line.call(lambda: self._inner.before(document, epoch, revision))
+
+    async def saved(self, document: str) -> Sequence[SavedSnapshot]:
+        return await self._line.call(lambda: self._inner.saved(document))
+
+    async def drop(self, document: str, epoch: str, revision: int) -> None:
+        await self._line.call(lambda: self._inner.drop(document, epoch, revision))
+
+    async def names(self) -> Sequence[str]:
+        return await self._line.call(lambda: self._inner.names())
 
     def close(self) -> None:
         """The other nodes go on with them."""

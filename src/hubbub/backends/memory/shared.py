@@ -11,7 +11,7 @@ from hubbub.protocol.payloads import Position
 
 
 class SharedMemoryLog:
-    """Implements `SharedLog` over one `MemoryLog`, which every node of the process is given.
+    """Implements `SharedLog` and `DocumentLog` over one `MemoryLog`, which every node of the process is given.
 
     Answers and records come in later turns of the loop, as over a network, in the order of the appends.
     """
@@ -52,6 +52,9 @@ class SharedMemoryLog:
             sinks.remove(sink)
             if not sinks:
                 del self._sinks[log]
+
+    def trim(self, log: str, upto: int) -> None:
+        self._log.trim(log, upto)
 
     def forget(self, session: str) -> None:
         self._log.forget(session)

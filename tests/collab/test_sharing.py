@@ -1,0 +1,243 @@
+"""Documents that several nodes serve, on virtual time: one owner each, and what becomes of it when that one dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from hubbub import Hubbub, ProtocolError
+from hubbub.collab import Document, Documents
+from hubbub.collab.authors import OWNER
+from hubbub.collab.live import LiveDocument
+from hubbub.collab.records import Record, decode_record
+from hubbub.testing.cluster import Cluster
+from hubbub.testing.loop import virtual
+from tests.collab.world import EVERYTHING, until
+
+
+class Scene:
+    """A cluster whose nodes serve documents."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.cluster = Cluster(seed, retention=EVERYTHING)
+        self.documents: dict[str, Documents] = {}
+
+    async def start(self, *names: str, **options: Any) -> Scene:
+        def make(**given: Any) -> Hubbub:
+            app = Hubbub(anonymous=True, **given)
+            self.documents[given["node"]] = Documents(app, **options)
+            return app
+
+        await self.cluster.start(*names, make_app=make)
+        return self
+
+    async def open(self, user: str, *nodes: str) -> Document:
+        document = Document(await self.cluster.connect(user, *nodes, initial_delay=0.1, max_delay=0.5), "d")
+        await document.opened()
+        return document
+
+    def live(self, node: str) -> LiveDocument:
+        document = self.documents[node]._authority.find("d")
+        assert document is not None
+        return document
+
+    def owner(self) -> str:
+        """The node that the log names last."""
+        runs = {app.hub.run: name for name in self.cluster.nodes if (app := self.cluster.nodes[name].app)}
+        claims = [record.user for record in self.records() if record.client_id == OWNER]
+        return runs.get(claims[-1], claims[-1]) if claims else ""
+
+    def records(self) -> list[Record]:
+        page = self.cluster.backend.records.read("doc:d", limit=1_000_000)
+        return [decode_record(data) for _, data in page.entries]
+
+    def judge(self, *documents: Document) -> None:
+        """All have the same text, and every operation is in the log once."""
+        assert len({document.text for document in documents}) == 1
+        had = Counter((record.client_id, record.seq) for record in self.records())
+        assert max(had.values()) == 1
+
+
+async def rest(*documents: Document, seconds: float = 60.0) -> None:
+    def is_so() -> bool:
+        return all(one.status.phase == "saved" for one in documents) and len({one.text for one in documents}) == 1
+
+    await until(is_so, seconds)
+
+
+@virtual
+async def test_clients_of_two_nodes_edit_one_document() -> None:
+    scene = await Scene().start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    ann.insert(0, "one ")
+    await rest(ann, bob)
+    assert scene.owner() == "n1"
+    began = asyncio.get_running_loop().time()
+    bob.insert(4, "two")
+    await rest(ann, bob)
+    assert asyncio.get_running_loop().time() - began < 1, "it went to the owner at once"
+    for number in range(20):
+        (ann, bob)[number % 2].insert(0, f"{number} ")
+    await rest(ann, bob)
+    assert ann.text.endswith("one two")
+    assert [record.client_id for record in scene.records()].count(OWNER) == 1, "nobody else wrote"
+    scene.judge(ann, bob)
+    assert await scene.documents["n2"].text("d") == ann.text
+    assert all(edit.client_id != OWNER for edit in await scene.documents["n2"].edits("d"))
+
+
+@virtual
+async def test_the_owner_dies_while_people_type() -> None:
+    scene = await Scene(1).start("n1", "n2", "n3")
+    ann, bob, cid = await scene.open("ann", "n1", "n2"), await scene.open("bob", "n2"), await scene.open("cid", "n3")
+    ann.insert(0, "a")
+    await rest(ann, bob, cid)
+    assert scene.owner() == "n1"
+    for number in range(10):
+        bob.insert(0, f"b{number}")
+        cid.insert(0, f"c{number}")
+        ann.insert(0, f"a{number}")
+        await asyncio.sleep(0.003)
+    scene.cluster.nodes["n1"].crash()
+    began = asyncio.get_running_loop().time()
+    await rest(ann, bob, cid)
+    assert asyncio.get_running_loop().time() - began < 10
+    assert scene.owner() in ("n2", "n3")
+    scene.judge(ann, bob, cid)
+    for number in range(10):
+        assert all(f"{letter}{number}" in ann.text for letter in "abc")
+
+
+@virtual
+async def test_an_owner_that_stops_hands_over() -> None:
+    scene = await Scene(2).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1", "n2"), await scene.open("bob", "n2")
+    ann.insert(0, "a")
+    await rest(ann, bob)
+    assert scene.owner() == "n1"
+    await scene.cluster.nodes["n1"].stop()
+    assert scene.owner() == "", "nobody has it"
+    began = asyncio.get_running_loop().time()
+    bob.insert(0, "b")
+    await bob.saved()
+    assert asyncio.get_running_loop().time() - began < 0.5, "nobody waits for a lease"
+    assert scene.owner() == "n2"
+
+
+@virtual
+async def test_an_owner_that_is_cut_off_is_followed_and_comes_back() -> None:
+    scene = await Scene(3).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    ann.insert(0, "a")
+    await rest(ann, bob)
+    scene.cluster.nodes["n1"].cut_off()
+    ann.insert(0, "x")
+    bob.insert(1, "y")
+    await until(lambda: bob.status.phase == "saved")
+    assert scene.owner() == "n2"
+    assert ann.status.pending
+    scene.cluster.nodes["n1"].mend()
+    await rest(ann, bob)
+    assert ann.text == "xay"
+    assert scene.owner() == "n2"
+    scene.judge(ann, bob)
+
+
+@virtual
+async def test_without_any_owner_to_be_had_it_is_said_so() -> None:
+    """What cannot be forwarded, nor be owned here, is refused after a while, and sent again by its author."""
+    scene = await Scene(4).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    ann.insert(0, "a")
+    await rest(ann, bob)
+    refused: list[str] = []
+    take = bob._refused
+
+    def hear(error: ProtocolError) -> None:
+        refused.append(error.code)
+        take(error)
+
+    bob._refused = hear  # type: ignore[method-assign]
+    scene.cluster.nodes["n2"].cut_off()
+    bob.insert(0, "b")
+    await until(lambda: bool(refused))
+    assert set(refused) == {"unavailable"}
+    scene.cluster.nodes["n2"].mend()
+    await rest(ann, bob)
+    scene.judge(ann, bob)
+
+
+@virtual
+async def test_a_sleeper_cannot_write() -> None:
+    """An owner that still believes in its lease, and has an append on its way, when another one has taken over."""
+    scene = await Scene(5).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    ann.insert(0, "a")
+    await rest(ann, bob)
+    shared = scene.documents["n1"]._authority._sharing
+    assert shared is not None
+    tenure = shared._by_id["d"].tenure
+    tenure._until = 1e12
+    scene.cluster.backend.registry.release(tenure._lease)  # type: ignore[arg-type]
+    other = scene.documents["n2"]._authority._sharing
+    assert other is not None
+    # Nobody has told n1 yet of the claim, which is in the log, when it appends.
+    scene.cluster.nodes["n1"].log.skipped = 1.0
+    await other._by_id["d"].tenure.take()
+    assert scene.owner() == "n2"
+    assert tenure.is_held, "it believes so"
+    before = len(scene.records())
+    conflicts = 0
+    append = scene.cluster.nodes["n1"].log.append
+
+    async def count(batch: Any) -> Any:
+        nonlocal conflicts
+        results = await append(batch)
+        conflicts += sum(getattr(result, "code", "") == "conflict" for result in results)
+        return results
+
+    scene.cluster.nodes["n1"].log.append = count  # type: ignore[method-assign]
+    ann.insert(1, "b")
+    await until(lambda: conflicts > 0)
+    assert len(scene.records()) == before, "nothing of it is in the log"
+    scene.cluster.nodes["n1"].log.skipped = 0.0
+    await rest(ann, bob)
+    assert tenure._until == 0.0, "it knows better"
+    assert scene.owner() == "n2"
+    assert ann.text == "ab"
+    scene.judge(ann, bob)
+
+
+@virtual
+async def test_mail_that_is_lost_costs_a_second() -> None:
+    scene = await Scene(6).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    ann.insert(0, "a")
+    await rest(ann, bob)
+    exchange = scene.cluster.backend.exchange
+    deliver, lost = exchange.deliver, []
+    exchange.deliver = lambda topic, message: lost.append(topic)  # type: ignore[method-assign]
+    bob.insert(0, "b")
+    await until(lambda: any(topic.startswith("documents@") for topic in lost))
+    exchange.deliver = deliver  # type: ignore[method-assign]
+    began = asyncio.get_running_loop().time()
+    await rest(ann, bob)
+    assert asyncio.get_running_loop().time() - began < 3
+    assert scene.owner() == "n1"
+    scene.judge(ann, bob)
+
+
+@virtual
+async def test_what_only_the_owner_can_refuse_its_author_hears() -> None:
+    scene = await Scene(7).start("n1", "n2", max_units=100)
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    ann.insert(0, "a" * 90)
+    await rest(ann, bob)
+    rejected: list[Any] = []
+    bob.on("rejected", rejected.append)
+    bob.insert(0, "b" * 20)
+    await until(lambda: bool(rejected))
+    assert rejected[0].error.code == "too_large"
+    await rest(ann, bob)
+    assert bob.text == "a" * 90
