@@ -32,13 +32,14 @@ def free_port() -> int:
 class HubProcess:
     """`hubbub serve` on one port and one store, over as many lives as it takes."""
 
-    def __init__(self, folder: Path, *options: str, settings: str = "") -> None:
-        """`settings` are further lines of its TOML file."""
+    def __init__(self, folder: Path, *options: str, settings: str = "", module: str = "hubbub.cli.main") -> None:
+        """`settings` are further lines of its TOML file; `module` is what is run with the words of the command."""
         folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.said = folder / "hub.log"
         self.lives = 0
         self._options = options
+        self._module = module
         self._config = folder / "hubbub.toml"
         self._config.write_text(SETTINGS + settings)
         self._process: Process | None = None
@@ -48,7 +49,7 @@ class HubProcess:
         words = ("--config", str(self._config), "--port", str(self.port), *self._options)
         with self.said.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "hubbub.cli.main", "serve", *words, stdin=DEVNULL, stdout=output, stderr=output
+                sys.executable, "-m", self._module, "serve", *words, stdin=DEVNULL, stdout=output, stderr=output
             )
         self.lives += 1
         async with asyncio.timeout(READY_SECONDS):
@@ -72,6 +73,11 @@ class HubProcess:
             code = await self._process.wait()
         assert code == 0, self.complaint()
         self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def is_running(self) -> bool:

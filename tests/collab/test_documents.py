@@ -325,7 +325,7 @@ async def test_a_place_that_cannot_keep_documents_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no place for snapshots"):
         Documents(Hubbub(log=MemoryLog()))
     shared = SharedMemoryLog(MemoryLog())
-    with pytest.raises(ConfigurationError, match="nodes share this log.*set `backend`"):
+    with pytest.raises(ConfigurationError, match=r"nodes share this log.*set `backend`"):
         Documents(Hubbub(log=shared), snapshots=MemorySnapshots())
     with pytest.raises(ConfigurationError, match="give a MailedLog"):
         Documents(Hubbub(log=shared), store=MemoryLog(), snapshots=MemorySnapshots())

@@ -17,7 +17,7 @@ from hubbub.collab.authors import OWNER
 from hubbub.testing.loop import virtual
 from tests.collab.test_sharing import Scene, rest
 
-SEEDS = int(os.environ.get("SHARING_SEEDS", "12"))
+SEEDS = int(os.environ.get("SHARING_SEEDS", "6"))
 NODES = ("n1", "n2", "n3")
 USERS = ("ann", "bob", "cid", "dee")
 FAULTS = ("crash", "crash silently", "stop", "cut off", "skip", "late", "link", "lose mail", "wait", "wait")
@@ -41,9 +41,7 @@ class Trial:
         for user in USERS:
             nodes = self.rng.sample(NODES, len(NODES))
             documents.append(await self.scene.open(user, *nodes))
-        typing = [
-            asyncio.ensure_future(self._type(user, one)) for user, one in zip(USERS, documents, strict=True)
-        ]
+        typing = [asyncio.ensure_future(self._type(user, one)) for user, one in zip(USERS, documents, strict=True)]
         for _ in range(8):
             await self._fail(self.rng.choice(FAULTS))
         self.is_over = True

@@ -6,7 +6,18 @@ On the server `Documents(app)`; in a program that edits `open_document(client, i
 from hubbub.collab.changes import ChangeSet
 from hubbub.collab.document import Document, Rejected, Status, open_document
 from hubbub.collab.documents import Documents
+from hubbub.collab.mailed import MailedLog
 from hubbub.collab.options import DocumentOptions
 from hubbub.collab.pointers import Pointer
 
-__all__ = ["ChangeSet", "Document", "DocumentOptions", "Documents", "Pointer", "Rejected", "Status", "open_document"]
+__all__ = [
+    "ChangeSet",
+    "Document",
+    "DocumentOptions",
+    "Documents",
+    "MailedLog",
+    "Pointer",
+    "Rejected",
+    "Status",
+    "open_document",
+]

@@ -258,6 +258,7 @@ class Authority:
             for submission in lost:
                 document.readers.refused(submission, error)
         else:
+            log.info("document %s is read anew: its log has another node's operations, or was begun anew", document.id)
             for submission in reversed(lost):
                 submission.begin_again()
                 document.queue.appendleft(submission)

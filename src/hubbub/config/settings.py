@@ -168,6 +168,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How long operations are kept at least, for authors who are away and for the history."""
     document_limit: int = 10_000_000
     """Length of a document in UTF-16 units."""
+    document_lease: float = 5.0
+    """Among several nodes: how long after its last sign of life a document's owner is followed by another."""
     rooms: tuple[RoomSettings, ...] = ()
     jwt: JwtSettings | None = None
 
@@ -260,6 +262,7 @@ _POSITIVE = (
     "snapshot_seconds",
     "document_retention",
     "document_limit",
+    "document_lease",
 )
 
 _CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -72,7 +72,7 @@ class LineSnapshots:
         await self._line.call(lambda: self._inner.drop(document, epoch, revision))
 
     async def names(self) -> Sequence[str]:
-        return await self._line.call(lambda: self._inner.names())
+        return await self._line.call(self._inner.names)
 
     def close(self) -> None:
         """The other nodes go on with them."""
