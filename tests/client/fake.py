@@ -11,6 +11,7 @@ from typing import Any
 
 import hubbub
 from hubbub.errors import ConnectionClosed
+from tests.waiting import until
 
 Json = dict[str, Any]
 
@@ -246,13 +247,6 @@ async def client_of(hub: FakeHub, *, background: bool = False, **options: Any) -
     options = {"user": "ann", "dial": hub.dial, "rng": random.Random(7), "wall": lambda: 1_000_000, **options}
     async with hubbub.connect("ws://hub/ws", background=background, **options) as client:
         yield client
-
-
-async def until(condition: Callable[[], bool], *, seconds: float = 600.0) -> None:
-    """Waits for a condition, in virtual time; each look is a hundredth of a second later."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def contents(subscription: hubbub.Subscription, count: int) -> list[str]:

@@ -10,7 +10,8 @@ import pytest
 import hubbub
 from hubbub.testing.loop import virtual
 from hubbub.testing.world import World
-from tests.client.fake import FakeHub, Json, client_of, contents, error, lose, until
+from tests.client.fake import FakeHub, Json, client_of, contents, error, lose
+from tests.waiting import until
 
 TEXT = {"type": "text", "timestamp": 1, "sender": "bob", "channel": "topic:a.c"}
 

@@ -7,7 +7,7 @@ import asyncio
 import hubbub
 from hubbub.testing.loop import virtual
 from hubbub.testing.world import World
-from tests.client.fake import until
+from tests.waiting import until
 
 
 @virtual

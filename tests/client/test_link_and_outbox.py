@@ -8,7 +8,8 @@ import pytest
 
 import hubbub
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, client_of, until
+from tests.client.fake import FakeHub, client_of
+from tests.waiting import until
 
 
 def now() -> float:

@@ -7,7 +7,8 @@ import pytest
 
 import hubbub
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, client_of, contents, error, lose, until
+from tests.client.fake import FakeHub, client_of, contents, error, lose
+from tests.waiting import until
 
 
 @virtual

@@ -10,7 +10,8 @@ import pytest
 import hubbub
 from hubbub.client.migration import is_acceptable
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, FakeSocket, Json, client_of, error, refusing, until
+from tests.client.fake import FakeHub, FakeSocket, Json, client_of, error, refusing
+from tests.waiting import until
 
 
 class Two:

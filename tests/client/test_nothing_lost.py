@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,14 +9,9 @@ import pytest
 import hubbub
 from tests.client.proxy import Proxy, proxied
 from tests.sockets import serving, ws
+from tests.waiting import until
 
 FAST: dict[str, Any] = {"initial_delay": 0.02, "max_delay": 0.05}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def read(subscription: hubbub.Subscription, count: int) -> list[str]:

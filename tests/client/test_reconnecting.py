@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import hubbub
+from hubbub import ConnectionState
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, client_of, error, until
+from tests.client.fake import FakeHub, client_of, error
+from tests.waiting import until
 
 
 def now() -> float:
@@ -57,10 +59,18 @@ async def test_full_jitter() -> None:
     hub.latency = 0
     async with client_of(hub, rng=random.Random(3)) as client:
         delays: list[float] = []
-        client.on("state", lambda state: delays.append(state.delay) if state.phase == "reconnecting" else None)
+        enough = asyncio.Event()
+
+        def note(state: ConnectionState) -> None:
+            if state.phase == "reconnecting":
+                delays.append(state.delay)
+            if len(delays) > 200:
+                enough.set()
+
+        client.on("state", note)
         hub.is_down = True
         hub.socket.drop()
-        await until(lambda: len(delays) > 200, seconds=100_000)
+        await enough.wait()
         late = delays[6:]
         assert 0 <= min(late) < 2
         assert 28 < max(late) <= 30

@@ -7,7 +7,8 @@ import pytest
 
 import hubbub
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, Json, client_of, contents, error, lose, refusing, until
+from tests.client.fake import FakeHub, Json, client_of, contents, error, lose, refusing
+from tests.waiting import until
 
 Position = hubbub.Position
 

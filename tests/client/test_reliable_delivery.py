@@ -7,7 +7,8 @@ import pytest
 
 import hubbub
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, client_of, error, until
+from tests.client.fake import FakeHub, client_of, error
+from tests.waiting import until
 
 
 def acks(hub: FakeHub) -> list[tuple[str, int]]:

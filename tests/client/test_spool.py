@@ -11,7 +11,8 @@ import pytest
 
 import hubbub
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, client_of, refusing, until
+from tests.client.fake import FakeHub, client_of, refusing
+from tests.waiting import until
 
 
 def rows(path: Path) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 
 import hubbub
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, client_of, error, until
+from tests.client.fake import FakeHub, client_of, error
+from tests.waiting import until
 
 
 def now() -> float:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from tests.chaos.crowd import Crowd
 from tests.integration.processes import HUBBUB, Node, free_port, node_of
 from tests.servers.redis import RedisServer
 from tests.sockets import RawSocket, application, get, upgrade
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -68,12 +69,6 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def one_on_each(parent: Node, count: int = 2) -> dict[str, RawSocket]:

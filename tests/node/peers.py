@@ -11,6 +11,7 @@ from typing import Any
 import hubbub
 from hubbub.protocol.wire import profile_of
 from hubbub.testing.transport import RecordingTransport
+from tests.waiting import until
 
 
 class Answering(RecordingTransport):
@@ -98,9 +99,3 @@ class Peer:
     async def hear(self, type: str, count: int = 1) -> list[Any]:
         await until(lambda: len(self.got(type)) >= count)
         return self.got(type)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.001)

@@ -18,7 +18,8 @@ from hubbub.node.following import LINGER, SILENCE
 from hubbub.ports import Append, Page, Sink
 from hubbub.protocol.payloads import Position
 from hubbub.testing.loop import virtual
-from tests.node.peers import Peer, until
+from tests.node.peers import Peer
+from tests.waiting import until
 
 
 class Tap(SharedMemoryLog):

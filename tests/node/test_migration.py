@@ -11,9 +11,10 @@ from hubbub.backends.memory.mailbox import MemoryMailbox
 from hubbub.node.members import INTERVAL
 from hubbub.node.post import Drain, send
 from hubbub.testing.loop import virtual
-from tests.client.fake import until
 from tests.node.cluster import Cluster
 from tests.node.test_ownership import Wanderer, secret_of
+from tests.seeds import seeds
+from tests.waiting import until
 
 
 async def moved(cluster: Cluster, user: str, origin: str, node: str | None = None) -> str:
@@ -403,7 +404,7 @@ class Talker:
 
 
 @virtual
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(5, quick=2))
 @pytest.mark.parametrize("trouble", ["none", "target dead", "target slow", "both cut", "old dies", "target dies later"])
 async def test_all_messages_in_both_directions_come_once_and_in_order(trouble: str, seed: int) -> None:
     cluster = Cluster(seed)

@@ -10,8 +10,8 @@ from hubbub import ConnectionClosed, OutcomeUnknown
 from hubbub.node.members import INTERVAL
 from hubbub.node.post import Taken
 from hubbub.testing.loop import virtual
-from tests.client.fake import until
 from tests.node.cluster import Cluster
+from tests.waiting import until
 
 
 class Wanderer:

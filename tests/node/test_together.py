@@ -13,7 +13,8 @@ from hubbub.protocol.payloads import System
 from hubbub.server.metrics import NodeCollector
 from hubbub.testing.cluster import Cluster
 from hubbub.testing.loop import virtual
-from tests.node.peers import Peer, until
+from tests.node.peers import Peer
+from tests.waiting import until
 
 
 class Wave(TypedDict):

@@ -27,15 +27,19 @@ def test_every_sample_satisfies_the_schema(kind: str) -> None:
     assert faults(SAMPLES[kind]) == set()
 
 
+# Generating from a schema is slow: a few with the unit tests, many with the slow ones.
 @pytest.mark.parametrize("kind", sorted(SAMPLES))
-@settings(max_examples=10)
-@given(data=st.data())
-def test_what_the_schema_accepts_both_codecs_carry(kind: str, data: st.DataObject) -> None:
-    message = data.draw(messages(kind).filter(is_judged))
-    assert faults(message) == set()
-    decoded = WIRE.json.decode(json.dumps(message))
-    assert decoded.type == kind
-    assert_carried(WIRE, decoded)
+@pytest.mark.parametrize("count", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_what_the_schema_accepts_both_codecs_carry(kind: str, count: int) -> None:
+    @settings(max_examples=count)
+    @given(messages(kind).filter(is_judged))
+    def check(message: Any) -> None:
+        assert faults(message) == set()
+        decoded = WIRE.json.decode(json.dumps(message))
+        assert decoded.type == kind
+        assert_carried(WIRE, decoded)
+
+    check()
 
 
 _VALUES = st.sampled_from(
@@ -69,19 +73,22 @@ def _mutated(draw: st.DrawFn, kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", sorted(SAMPLES))
-@settings(max_examples=50)
-@given(data=st.data())
-def test_what_the_schema_refuses_the_codec_refuses_and_names(kind: str, data: st.DataObject) -> None:
-    message = data.draw(_mutated(kind).filter(is_judged))
-    wrong = faults(message)
-    try:
-        WIRE.json.decode(json.dumps(message))
-    except BadMessage as error:
-        assert wrong, error
-        assert error.field is not None
-        assert is_named(error.field, wrong), (error.field, wrong)
-    else:
-        assert wrong == set()
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_what_the_schema_refuses_the_codec_refuses_and_names(kind: str, count: int) -> None:
+    @settings(max_examples=count)
+    @given(_mutated(kind).filter(is_judged))
+    def check(message: Any) -> None:
+        wrong = faults(message)
+        try:
+            WIRE.json.decode(json.dumps(message))
+        except BadMessage as error:
+            assert wrong, error
+            assert error.field is not None
+            assert is_named(error.field, wrong), (error.field, wrong)
+        else:
+            assert wrong == set()
+
+    check()
 
 
 def test_it_is_draft_07_and_the_lessons() -> None:

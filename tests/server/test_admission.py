@@ -1,7 +1,6 @@
 """Places, the queue for them, and what is said to those who get none: over real sockets."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -10,17 +9,12 @@ from hubbub.config import Settings
 from hubbub.server.admission import Admission
 from hubbub.server.descriptors import RESERVE, descriptor_limit
 from tests.sockets import RawSocket, application, serving, status_of, upgrade, ws
+from tests.waiting import until
 
 
 def door(app: hubbub.Hubbub) -> Admission:
     assert app.server.admission is not None
     return app.server.admission
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 async def fill(app: hubbub.Hubbub, count: int) -> list[RawSocket]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,18 +10,13 @@ import hubbub
 from hubbub.ports import NodeRecord
 from tests.server.test_restoring import restoring
 from tests.sockets import application, get, serving, status_of, upgrade
+from tests.waiting import until
 
 
 async def scrape(app: hubbub.Hubbub) -> dict[str, float]:
     status, kind, body = await get(app.url, "/metrics")
     assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
     return {sample.name: sample.value for family in text_string_to_metric_families(body) for sample in family.samples}
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_scrape_reads_what_happened() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from hubbub.delivery.retention import RetentionPolicy
 from hubbub.errors import ConfigurationError
 from hubbub.ports import Append, Appended, Joined, Left, Members, NodeRecord, Page, Refused, SessionRecord
 from tests.backends.broker.serving import serving
+from tests.waiting import until
 
 
 class Reader:
@@ -34,12 +35,6 @@ class Reader:
 
     def interrupted(self, log: str) -> None:
         self.interruptions += 1
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.002)
 
 
 async def append(log: BrokerLog, name: str, *records: bytes) -> list[int]:

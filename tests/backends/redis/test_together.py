@@ -10,8 +10,9 @@ import pytest
 
 import hubbub
 from tests.backends.redis.conftest import Backends
-from tests.node.peers import Peer, until
+from tests.node.peers import Peer
 from tests.servers.redis import RedisServer, RedisThree
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.backends.memory.log import MemoryLog
@@ -37,11 +38,20 @@ POLICIES = st.builds(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(POLICIES, STEPS, st.sampled_from([1, 2, 1000]), st.sampled_from([0, 1000, 10**6]))
-def test_it_answers_as_the_log_in_memory_does(
-    tmp_path: Path, policy: RetentionPolicy, steps: list[Any], ring: int, memory: int
-) -> None:
+# Every example opens and closes a file, and more than once.
+@pytest.mark.parametrize("count", [30, pytest.param(500, marks=pytest.mark.slow)])
+def test_it_answers_as_the_log_in_memory_does(tmp_path: Path, count: int) -> None:
+    @settings(max_examples=count, deadline=None)
+    @given(POLICIES, STEPS, st.sampled_from([1, 2, 1000]), st.sampled_from([0, 1000, 10**6]))
+    def check(policy: RetentionPolicy, steps: list[Any], ring: int, memory: int) -> None:
+        play(tmp_path / "run", policy, steps, ring, memory)
+
+    check()
+
+
+def play(place: Path, policy: RetentionPolicy, steps: list[Any], ring: int, memory: int) -> None:
+    """One log on disk and one in memory, and the same steps for both."""
+
     def opened() -> SqliteStorage:
         return open_storage(
             place / "hub.db",
@@ -66,7 +76,6 @@ def test_it_answers_as_the_log_in_memory_does(
         head: Any = storage.log.head(name)
         assert head.offset == reference.head(name).offset
 
-    place = tmp_path / "run"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     clock = VirtualClock()
