@@ -1,4 +1,4 @@
-"""`hubbub nodes` and `hubbub drain`, on a real Redis."""
+"""`hubbub nodes`, `drain`, `rebalance` and `top`, on a real Redis."""
 
 import asyncio
 import secrets
@@ -69,6 +69,32 @@ async def test_a_node_is_drained_and_takes_part_again(redis: RedisServer, tmp_pa
             await (await hubbub.connect(f"ws{first.url[4:]}/ws", user="bob")).close()
             code, said = await command("drain", "n9", "--config", str(config))
             assert (code, "there is no node n9" in said) == (2, True)
+
+
+@pytest.mark.slow
+async def test_a_new_node_gets_its_share_and_top_shows_it(redis: RedisServer, tmp_path: Path) -> None:
+    config = tmp_path / "hubbub.toml"
+    cluster = f"test-{secrets.token_hex(4)}"
+    config.write_text(f'backend = "{redis.url}"\ncluster = "{cluster}"\n')
+
+    def node(name: str) -> hubbub.Hubbub:
+        return hubbub.Hubbub(anonymous=True, port=0, node=name, backend=redis.url, cluster=cluster)
+
+    async with node("n1").serve() as first:
+        clients = [await hubbub.connect(f"ws{first.url[4:]}/ws", user=f"u{number}") for number in range(6)]
+        async with node("n2").serve() as second:
+            code, said = await command("rebalance", "--over", "1", "--config", str(config))
+            assert code == 0, said
+            assert said.splitlines()[-1] == "n1: 3, n2: 3"
+            assert [len(app.connections()) for app in (first, second)] == [3, 3]
+            code, said = await command("top", "--every", "0.1", "--times", "2", "--config", str(config))
+            assert code == 0, said
+            lines = [line.split() for line in said.splitlines()]
+            assert lines[0][:3] == ["NODE", "STATE", "CONNECTIONS"]
+            assert [line[:3] for line in lines[1:3]] == [["n1", "up", "3"], ["n2", "up", "3"]]
+            assert lines[3][:3] == ["2", "nodes", "6"]
+            for client in clients:
+                await client.close()
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from hubbub.hub.hub import Hub, wall_ms
 from hubbub.hub.kinds import ChannelHandler, Kinds
 from hubbub.hub.users import User
 from hubbub.hub.watch import ConnectionStatistics, HubStatistics
+from hubbub.node.cluster import Cluster
 from hubbub.node.node import Node
 from hubbub.ports import Directory, Log, Mailbox, Presence, Registry, Sessions, Snapshots
 from hubbub.protocol.messages import Message
@@ -244,10 +245,22 @@ class Hubbub(Registration):
         `Conflict` (`not_found`, `already_migrating`), and `TryLater` (`unavailable`) when three attempts fail: then
         the connection stays.
         """
+        return await self._peers().migrations.move(connection_id, node)
+
+    async def rebalance(self, *, over: float = 30.0) -> int:
+        """Makes all nodes equally full: who has more connections than the others moves some, as by `migrate`.
+
+        Returns how many are to go, as far as is known here: what nodes say of themselves is up to 3 s old. The last of
+        them go after `over` seconds at most. Of use after a node was added. Raises `ConfigurationError` when there is
+        no cluster.
+        """
+        return await self._peers().rebalance(over)
+
+    def _peers(self) -> Cluster:
         peers = self._server.node.cluster
         if peers is None:
             raise ConfigurationError("backend", "there is no other node: let several share one backend")
-        return await peers.migrations.move(connection_id, node)
+        return peers
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of everything that this application speaks."""

@@ -1,4 +1,4 @@
-"""Looking at the nodes of a cluster, and sending the clients of one away."""
+"""Looking at the nodes of a cluster, and moving clients between them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from hubbub.app.stores import Stores, open_stores
 from hubbub.config import load_settings
 from hubbub.errors import ConfigurationError
 from hubbub.hub.hub import wall_ms
-from hubbub.node.post import Drain, send
+from hubbub.node.balancing import plan_moves
+from hubbub.node.post import Drain, Rebalance, send
 from hubbub.ports import Mailbox, NodeRecord, Registry
 from hubbub.ports.answers import answer
 
 _PATIENCE = 60.0
 """Seconds, beyond those that a drain is spread over, for which its end is waited for."""
+
+_HEARING = 10.0
+"""Seconds in which every node that lives says how many connections it has."""
 
 BackendOption = Annotated[
     str | None, typer.Option(envvar="HUBBUB_BACKEND", help="What the nodes share: redis://host:6379/0.")
@@ -33,7 +37,7 @@ def nodes(backend: BackendOption = None, config: ConfigOption = None) -> None:
     """Print the nodes of a cluster: name, state, connections, address."""
 
     async def work() -> None:
-        async with _cluster(backend, config) as (registry, _):
+        async with cluster_of(backend, config) as (registry, _):
             for line in table(await answer(registry.nodes()), time.time()):
                 print(line)
 
@@ -52,7 +56,7 @@ def drain(
         raise ConfigurationError("--over", "must be above 0")
 
     async def work() -> bool:
-        async with _cluster(backend, config) as (registry, mailbox):
+        async with cluster_of(backend, config) as (registry, mailbox):
             if await _find(registry, node) is None:
                 raise ConfigurationError("node", f"there is no node {node}: `hubbub nodes` prints those there are")
             send(mailbox, node, Drain(None if cancel else over))
@@ -60,6 +64,53 @@ def drain(
 
     if not asyncio.run(work()):
         raise SystemExit(1)
+
+
+def rebalance(
+    over: Annotated[float, typer.Option(help="Seconds over which clients go at most.")] = 30.0,
+    backend: BackendOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make all nodes equally full: who has more clients than the others sends some to them. Waits until it is so."""
+    if over <= 0:
+        raise ConfigurationError("--over", "must be above 0")
+
+    async def work() -> bool:
+        async with cluster_of(backend, config) as (registry, mailbox):
+            moves = plan_moves(await _hear(registry))
+            for node, targets in moves.items():
+                send(mailbox, node, Rebalance(targets, over))
+            return await _settle(registry, over)
+
+    if not asyncio.run(work()):
+        raise SystemExit(1)
+
+
+async def _hear(registry: Registry) -> Sequence[NodeRecord]:
+    """The nodes as they are by now: everyone has said so since this was called."""
+    known = {record.name: record.activity.at for record in await answer(registry.nodes())}
+    deadline = time.monotonic() + _HEARING
+    while True:
+        records = await answer(registry.nodes())
+        if all(record.activity.at != known.get(record.name) for record in records) or time.monotonic() > deadline:
+            return records
+        await asyncio.sleep(0.2)
+
+
+async def _settle(registry: Registry, over: float) -> bool:
+    """Prints how many each node has, until nobody has more than the share. False when time is over."""
+    deadline = time.monotonic() + over + _PATIENCE
+    told = ""
+    while time.monotonic() < deadline:
+        records = await answer(registry.nodes())
+        line = ", ".join(f"{record.name}: {record.load}" for record in records)
+        if line != told:
+            told = line
+            print(line, flush=True)
+        if not plan_moves(records):
+            return True
+        await asyncio.sleep(0.5)
+    return False
 
 
 async def _follow(registry: Registry, node: str, over: float, *, is_wanted: str) -> bool:
@@ -85,7 +136,7 @@ async def _find(registry: Registry, node: str) -> NodeRecord | None:
 
 
 @asynccontextmanager
-async def _cluster(backend: str | None, config: Path | None) -> AsyncIterator[tuple[Registry, Mailbox]]:
+async def cluster_of(backend: str | None, config: Path | None) -> AsyncIterator[tuple[Registry, Mailbox]]:
     """What the nodes find each other by. Raises `ConfigurationError` where there is no such thing."""
     stores = open_stores(load_settings(config, backend=backend), time.monotonic, wall_ms)
     if stores.registry is None or stores.mailbox is None:
@@ -111,12 +162,12 @@ def table(records: Sequence[NodeRecord], now: float) -> list[str]:
     rows = [("NODE", "STATE", "CONNECTIONS", "UP", "URL")]
     for record in records:
         load = f"{record.load}/{record.capacity}" if record.capacity else str(record.load)
-        rows.append((record.name, record.state, load, _duration(now - record.started), record.url or "-"))
+        rows.append((record.name, record.state, load, duration_of(now - record.started), record.url or "-"))
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _duration(seconds: float) -> str:
+def duration_of(seconds: float) -> str:
     seconds = max(0, int(seconds))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:

@@ -15,10 +15,11 @@ import msgspec
 import typer
 
 from hubbub.app.application import Hubbub
-from hubbub.cli.cluster import drain, nodes
+from hubbub.cli.cluster import drain, nodes, rebalance
 from hubbub.cli.demo import register_demo
 from hubbub.cli.documents import serve_documents
 from hubbub.cli.proxies import haproxy, nginx
+from hubbub.cli.top import top
 from hubbub.cli.workers import Workers
 from hubbub.client.connecting import connect
 from hubbub.config import Settings, load_settings
@@ -204,6 +205,8 @@ app.command()(nginx)
 app.command()(haproxy)
 app.command()(nodes)
 app.command()(drain)
+app.command()(rebalance)
+app.command()(top)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

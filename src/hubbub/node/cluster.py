@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
+from hubbub.node.balancing import plan_moves
 from hubbub.node.members import Members
 from hubbub.node.migration import Migrations
 from hubbub.node.ownership import SharedVault
-from hubbub.node.post import Drain, Post
-from hubbub.ports import Directory, Mailbox, Registry, Sessions
+from hubbub.node.post import Drain, Post, Rebalance
+from hubbub.ports import Activity, Directory, Mailbox, Registry, Sessions
 
 if TYPE_CHECKING:
     from hubbub.hub.hub import Hub
@@ -29,13 +31,16 @@ class Cluster:
             load=lambda: len(hub.connections),
             clock=hub.clock,
             wall=lambda: hub.wall_ms() / 1000,
+            activity=self._activity,
         )
         self._hub = hub
         self._post = Post(mailbox, name)
         self.vault = SharedVault(hub, sessions, directory, self.members, self._post)
         self.members.on_lost = self.vault.keep_again
         self._post.on(Drain, self._told_to_drain)
-        self._draining: asyncio.Task[None] | None = None
+        self._post.on(Rebalance, self._told_to_rebalance)
+        self._moving: asyncio.Task[None] | None = None
+        """What an administrator asked for, under way."""
         self.migrations = Migrations(hub, self.members, self._post, self.vault, timeout=hub.settings.migration_timeout)
 
     async def start(self) -> None:
@@ -54,20 +59,47 @@ class Cluster:
         await self.members.announce()
         await self.migrations.drain(over)
 
+    async def rebalance(self, over: float) -> int:
+        """Tells the nodes that have more clients than the others where to send them; returns how many are to go."""
+        await self.members.announce()
+        moves = plan_moves([self.members.record, *self.members.others()])
+        for node, targets in moves.items():
+            self._post.send(node, Rebalance(targets, over))
+        return sum(sum(targets.values()) for targets in moves.values())
+
     @property
     def is_draining(self) -> bool:
         """Whether this node takes no more clients."""
         return self.members.state == "draining"
 
     def _told_to_drain(self, mail: Drain) -> None:
-        if self._draining is not None:
-            self._draining.cancel()
-        work = self._take_part_again() if mail.over is None else self.drain(mail.over)
-        self._draining = asyncio.get_running_loop().create_task(work)
+        self._begin(self._take_part_again() if mail.over is None else self.drain(mail.over))
+
+    def _told_to_rebalance(self, mail: Rebalance) -> None:
+        if not self.is_draining:
+            self._begin(self._share(mail))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._give_up()
+        self._moving = asyncio.get_running_loop().create_task(work)
+
+    def _give_up(self) -> None:
+        if self._moving is not None:
+            self._moving.cancel()
+
+    async def _share(self, mail: Rebalance) -> None:
+        await self.migrations.share(mail.targets, mail.over)
+        await self.members.announce()
 
     async def _take_part_again(self) -> None:
         self.members.state = "up"
         await self.members.announce()
+
+    def _activity(self) -> Activity:
+        watch = self._hub.watch
+        totals, traffic = watch.totals(), watch.traffic
+        exchanged = traffic.messages_in + traffic.messages_out
+        return Activity(self._hub.wall_ms() / 1000, totals.messages_in, totals.messages_out, exchanged)
 
     def health(self) -> dict[str, object]:
         """How many other nodes there are, whether the registry can be had, and how many connections went away."""
@@ -82,15 +114,13 @@ class Cluster:
         """This node is gone."""
         await self.members.stop()
         self._post.close()
-        if self._draining is not None:
-            self._draining.cancel()
+        self._give_up()
 
     def kill(self) -> None:
         """Ends without a word, as a crash would."""
         self.members.kill()
         self._post.close()
-        if self._draining is not None:
-            self._draining.cancel()
+        self._give_up()
 
     def sweep(self) -> None:
         """Once a second."""

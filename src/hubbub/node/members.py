@@ -7,8 +7,10 @@ import logging
 from collections.abc import Callable, Container
 from typing import Literal
 
+from msgspec import structs
+
 from hubbub.errors import ConfigurationError
-from hubbub.ports import NodeRecord, Registry
+from hubbub.ports import Activity, NodeRecord, Registry
 from hubbub.ports.answers import answer
 
 log = logging.getLogger("hubbub.cluster")
@@ -39,8 +41,9 @@ class Members:
         load: Callable[[], int],
         clock: Callable[[], float],
         wall: Callable[[], float],
+        activity: Callable[[], Activity] = Activity,
     ) -> None:
-        """`run` tells this start of the node from others; `load` counts its connections.
+        """`run` tells this start of the node from others; `load` counts its connections, `activity` what it does.
 
         `clock` in seconds, `wall` in seconds since 1970.
         """
@@ -48,6 +51,7 @@ class Members:
         self._load = load
         self._clock = clock
         self._wall = wall
+        self._activity = activity
         self._run = run
         self._started = 0.0
         self._known: dict[str, NodeRecord] = {}
@@ -147,7 +151,8 @@ class Members:
         try:
             async with asyncio.timeout(_PATIENCE):
                 found = await answer(self._registry.nodes())
-                mine = await answer(self._registry.announce(self.record, TTL))
+                record = structs.replace(self.record, activity=self._activity())
+                mine = await answer(self._registry.announce(record, TTL))
         except Exception as error:
             self._missed(error)
             return True

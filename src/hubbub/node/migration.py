@@ -6,12 +6,13 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hubbub.errors import Conflict, ProtocolError, error_of
 from hubbub.hub.session import Session
 from hubbub.hub.tickets import hash_of
+from hubbub.node.balancing import Aiming, Spreading
 from hubbub.node.members import Members, is_open
 from hubbub.node.ownership import SharedVault
 from hubbub.node.post import Post, Prepare, Prepared
@@ -100,12 +101,8 @@ class Migrations:
             raise Conflict("not_found", f"there is no connection {connection_id} here")
         if node is not None and (node == self._members.name or self._members.find(node) is None):
             raise Conflict("not_found", f"there is no other node {node}")
-
-        def choose(failed: set[str]) -> NodeRecord | None:
-            found = self._members.find(node) if node is not None else self._members.least_loaded(failed)
-            return found if found is not None and is_open(found) else None
-
-        target = await self._move(session, choose, 0.0)
+        choice = self._members.least_loaded if node is None else Aiming(self._members, node)
+        target = await self._move(session, choice, 0.0)
         if target is None:
             raise error_of("unavailable", "the connection could not be moved: it stays", retry_after_ms=10_000)
         return target
@@ -113,20 +110,30 @@ class Migrations:
     async def drain(self, over: float) -> int:
         """Moves everyone away, spread over at most so many seconds; returns how many went.
 
-        Every connection goes to the node with the fewest then, counting those that are on their way. Whoever could
-        not be moved is still here when this returns.
+        Every connection goes to the node with the fewest then, counting those that are on their way.
         """
+        choice = Spreading(self._members)
+        return await self._send_all([(session, choice) for session in self._present()], over)
+
+    async def share(self, targets: dict[str, int], over: float) -> int:
+        """Moves so many to each of these nodes, spread over at most so many seconds; returns how many went."""
+        choices = [Aiming(self._members, node) for node, count in targets.items() for _ in range(count)]
+        return await self._send_all(list(zip(self._present(), choices, strict=False)), over)
+
+    def _present(self) -> list[Session]:
         sessions = [connection.session for connection in self._hub.connections.values()]
-        present = [session for session in sessions if session is not None and session.is_present]
-        if not present or self._members.least_loaded({self._members.name}) is None:
+        return [session for session in sessions if session is not None and session.is_present]
+
+    async def _send_all(self, going: Sequence[tuple[Session, Choice]], over: float) -> int:
+        """Whoever could not be moved is still here when this returns."""
+        if not going or self._members.least_loaded({self._members.name}) is None:
             return 0
-        log.info("%d connections move to other nodes", len(present))
-        spread = min(over, len(present) / self.rate)
-        choice = _Spreading(self._members)
+        log.info("%d connections move to other nodes", len(going))
+        spread = min(over, len(going) / self.rate)
         before = self.moved
         async with asyncio.TaskGroup() as tasks:
-            for number, session in enumerate(present):
-                tasks.create_task(self._send_away(session, choice, spread * number / len(present)))
+            for number, (session, choice) in enumerate(going):
+                tasks.create_task(self._send_away(session, choice, spread * number / len(going)))
         return self.moved - before
 
     async def _send_away(self, session: Session, choose: Choice, slot: float) -> None:
@@ -216,23 +223,6 @@ class Migrations:
         move = None if session is None else self._moves.get(session)
         if move is not None and move.target == mail.node and not move.prepared.done():
             move.prepared.set_result(mail.ready)
-
-
-class _Spreading:
-    """Chooses so that the nodes end up with equally many."""
-
-    def __init__(self, members: Members) -> None:
-        self._members = members
-        self._loads: dict[str, int] = {}
-
-    def __call__(self, failed: set[str]) -> NodeRecord | None:
-        fit = [node for node in self._members.others() if node.name not in failed and is_open(node)]
-        for node in fit:
-            self._loads.setdefault(node.name, node.load)
-        chosen = min(fit, key=lambda node: (self._loads[node.name], node.name), default=None)
-        if chosen is not None:
-            self._loads[chosen.name] += 1
-        return chosen
 
 
 async def _within(seconds: float, outcome: asyncio.Future[bool]) -> bool:

@@ -56,7 +56,14 @@ class Drain(Struct, tag=True, frozen=True):
     over: float | None = None
 
 
-_Mail = Taken | Returned | Prepare | Prepared | Drain
+class Rebalance(Struct, tag=True, frozen=True):
+    """An administrator: so many clients are to go to each of these nodes, spread over so many seconds at most."""
+
+    targets: dict[str, int]
+    over: float
+
+
+_Mail = Taken | Returned | Prepare | Prepared | Drain | Rebalance
 M = TypeVar("M", bound=Struct)
 
 _encode = msgspec.json.Encoder().encode
@@ -80,7 +87,7 @@ class Post:
     def close(self) -> None:
         self._mailbox.leave(self._topic)
 
-    def send(self, node: str, message: Taken | Returned | Prepare | Prepared) -> None:
+    def send(self, node: str, message: Taken | Returned | Prepare | Prepared | Rebalance) -> None:
         """Sends soon; what cannot be sent is lost."""
         send(self._mailbox, node, message)
 

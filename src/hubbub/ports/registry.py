@@ -8,6 +8,18 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 
+class Activity(Struct, frozen=True):
+    """What a node has done since it started, as it was at `at` seconds since 1970.
+
+    `received` and `sent` are messages from and to its clients, `exchanged` those that went to or came from other nodes.
+    """
+
+    at: float = 0.0
+    received: int = 0
+    sent: int = 0
+    exchanged: int = 0
+
+
 class NodeRecord(Struct, frozen=True):
     """A node as the others see it. `run` tells one start of it from the next; `load` is its connections.
 
@@ -21,6 +33,7 @@ class NodeRecord(Struct, frozen=True):
     capacity: int = 0
     state: Literal["up", "draining"] = "up"
     started: float = 0.0
+    activity: Activity = Activity()
 
 
 class Lease(Struct, frozen=True):
