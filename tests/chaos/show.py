@@ -129,7 +129,10 @@ class Act:
     """What the clients saw while something was done to the cluster. Times are in seconds."""
 
     name: str
+    done: float
+    """How long it took to do it; then it was watched what comes of it."""
     seconds: float
+    """All of that."""
     published: int
     delivered: int
     repeated: int
@@ -170,6 +173,7 @@ class Programme:
         before = self._counts()
         began, worked = loop.time(), time.process_time()
         yield
+        done = loop.time() - began
         # The beat goes on: this is watched, and waits for nothing.
         await asyncio.sleep(watched)
         await self._everybody()
@@ -178,6 +182,7 @@ class Programme:
         published, delivered, repeated, cut, connected = counts
         act = Act(
             name=name,
+            done=done,
             seconds=now - began,
             published=published,
             delivered=delivered,
@@ -209,12 +214,12 @@ class Programme:
 
     def table(self) -> str:
         """In Markdown."""
-        heads = "what happens", "seconds", "published", "delivered", "told to repeat", "cut off", "moved"
+        heads = "what happens", "took", "of", "published", "delivered", "told to repeat", "cut off", "moved"
         heads += "longest away", "all back after", "longest silence", "clients late by", "clients' CPU"
         rows = [heads, ("---", *["--:"] * (len(heads) - 1))]
         for act in self.acts:
             away = [f"{act.away:.2f} s", f"{act.back:.2f} s"] if act.cut else ["-", "-"]
             figures = act.published, act.delivered, act.repeated, act.cut, act.moved
             times = *away, f"{act.silence:.2f} s", f"{act.late:.2f} s", f"{act.busy:.0%}"
-            rows.append((act.name, f"{act.seconds:.1f}", *map(str, figures), *times))
+            rows.append((act.name, f"{act.done:.1f} s", f"{act.seconds:.1f} s", *map(str, figures), *times))
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)

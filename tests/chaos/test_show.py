@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.crowd import Crowd
+from tests.chaos.crowd import Crowd, Verdict
 from tests.chaos.show import Beat, Programme, stage
 from tests.chaos.test_chaos import CLIENTS, SECONDS, SEED
 from tests.chaos.test_cluster import DURABLE
@@ -74,7 +74,7 @@ async def test_nothing_is_lost_whatever_happens(redis: Callable[..., RedisServer
             verdict = crowd.judge()
         finally:
             await crowd.close()
-    print(f"\n{CLIENTS} clients in groups of {GROUP}, seed {SEED}\n\n{programme.table()}\n\n{verdict}")
+    print(f"\n{CLIENTS} clients in groups of {GROUP}, seed {SEED}\n\n{programme.table()}\n\n{summary(verdict)}")
     assert not verdict.wrong, f"seed {SEED}: {verdict}\n{cluster.complaints()}"
     assert (verdict.unknown, verdict.sessions) == (0, 0), verdict
     assert "Traceback" not in cluster.complaints(), cluster.complaints()
@@ -108,6 +108,16 @@ async def test_what_redis_loses_is_told(redis: Callable[..., RedisServer], tmp_p
             await crowd.close()
     assert not verdict.wrong, f"seed {SEED}: {verdict}\n{cluster.complaints()}"
     assert (verdict.sessions, verdict.disconnections) == (0, 0), verdict
+
+
+def summary(verdict: Verdict) -> str:
+    """What the books say of all of it."""
+    wrong = ", ".join(f"{verdict.wrong[what]} {what}" for what in ("lost", "duplicate", "reordered"))
+    return (
+        f"{verdict.acknowledged} messages acknowledged, {verdict.deliveries} deliveries: {wrong}, "
+        f"{verdict.wrong['missed']} gaps told, {verdict.sessions} sessions begun anew, "
+        f"{verdict.unknown} publishes of unknown outcome"
+    )
 
 
 async def until(condition: Callable[[], bool]) -> None:

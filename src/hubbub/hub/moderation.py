@@ -1,4 +1,4 @@
-"""Kicking and muting: the target may be with another hub, and so may the whole room."""
+"""Kicking and muting: the target may be with another hub, and so may the whole room; or away, and to come back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Moderation:
     def __init__(
         self, hub: Hub, target: str, act: Callable[[Room], None], then: Callable[[ProtocolError | None], None]
     ) -> None:
-        """`act(room)` does it, if the user `target` is in the room. `then` gets why it was not done, or None."""
+        """`act(room)` does it, if the user `target` is in the room, or will be when back from somewhere.
+
+        `then` gets why it was not done, or None.
+        """
         self._hub = hub
         self._target = target
         self._act = act
@@ -34,15 +37,21 @@ class Moderation:
     def _found(self, room: Room | ProtocolError) -> None:
         if isinstance(room, ProtocolError):
             self._then(room)
-        elif self._target in room.members:
+        elif room.sessions_of(self._target):
             self._finish(room)
         else:
             self._hub.roster.members(room, _ALL_MEMBERS, lambda roll: self._called(room, roll))
 
     def _called(self, room: Room, roll: Roll | None) -> None:
-        if roll is None:
+        if roll is not None and self._target not in roll.users:
+            self._hub.vault.expects(self._target, room.id, lambda expected: self._known(room, expected))
+        else:
+            self._known(room, None if roll is None else True)
+
+    def _known(self, room: Room, belongs: bool | None) -> None:
+        if belongs is None:
             self._then(error_of("unavailable", "it cannot be known now who is in the room", retry_after_ms=1000))
-        elif self._target not in roll.users:
+        elif not belongs:
             self._then(Conflict("not_found", f"no such member in room {room.id}", field="payload.target"))
         else:
             self._finish(room)

@@ -24,9 +24,10 @@ class Moderator:
 
     def kick(self, room: Room, user: str, reason: str) -> None:
         """The user leaves the room with all sessions, and may come again."""
+        mark = self._hub.roster.kicked(room, user)
         self.kick_here(room, user, reason)
         if self._hub.peers is not None:
-            self._hub.peers.tell_all(Kicked(room.id, user, reason))
+            self._hub.peers.tell_all(Kicked(room.id, user, reason, mark))
 
     def kick_here(self, room: Room, user: str, reason: str) -> None:
         """As `kick`, but only the sessions of this hub."""

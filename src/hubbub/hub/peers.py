@@ -56,11 +56,12 @@ class Moved(Notice, frozen=True, tag="moved"):
 
 
 class Kicked(Notice, frozen=True, tag="kicked"):
-    """A user is to leave a room, with all sessions."""
+    """A user is to leave a room, with all sessions. `mark` is for those that come back later."""
 
     room: str
     user: str
     reason: str
+    mark: str = ""
 
 
 class Muted(Notice, frozen=True, tag="muted"):
@@ -151,6 +152,8 @@ class Reception:
             self._hub.attendance.announce_here(room, notice.event, notice.user, notice.count)
 
     def _kicked(self, notice: Kicked) -> None:
+        if notice.mark:
+            self._hub.roster.heard_of_kick(notice.room, notice.user, notice.mark)
         room = self._hub.rooms.find(notice.room)
         if room is not None:
             self._hub.moderator.kick_here(room, notice.user, notice.reason)

@@ -187,6 +187,8 @@ class Rooms:
     def leave(self, room: Room, session: Session) -> bool:
         """The session leaves. Returns whether it was the user's last one there. An empty open room ends."""
         session.rooms.pop(room.id, None)
+        if session.kicks is not None:
+            session.kicks.pop(room.id, None)
         room.absent.discard(session)
         return self._take_out(room, session)
 

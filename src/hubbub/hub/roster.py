@@ -81,6 +81,18 @@ class Roster(Protocol):
         """A user may not write in the room any more, or again."""
         ...
 
+    def kicked(self, room: Room, user: str) -> str:
+        """A user is to leave the room: gives by what other hubs know this time from others."""
+        ...
+
+    def heard_of_kick(self, room: str, user: str, mark: str) -> None:
+        """Another hub kicked a user, and gave it this mark."""
+        ...
+
+    def missed_kicks(self, session: Session) -> set[str]:
+        """The rooms' channels that a session, which comes back, was to leave while nobody could tell it."""
+        ...
+
     def grouped(self, group: str, user: str | None = None, belongs: bool = True) -> None:
         """A call made a group or ended it; or, with `user`, put that one into it or took it out."""
         ...
@@ -127,6 +139,14 @@ class LocalRoster:
     def closed(self, room: Room) -> None: ...
 
     def muted(self, room: Room, user: str, muted: bool) -> None: ...
+
+    def kicked(self, room: Room, user: str) -> str:
+        return ""
+
+    def heard_of_kick(self, room: str, user: str, mark: str) -> None: ...
+
+    def missed_kicks(self, session: Session) -> set[str]:
+        return set()
 
     def grouped(self, group: str, user: str | None = None, belongs: bool = True) -> None: ...
 

@@ -43,6 +43,7 @@ class Session:
         "groups",
         "inbox",
         "key",
+        "kicks",
         "lost",
         "origin",
         "peer",
@@ -76,6 +77,8 @@ class Session:
         self.inbox: Position | None = None
         """Where its user's inbox stood when the session began; it reads it from the first message on."""
         self.rooms: dict[str, Room] = {}
+        self.kicks: dict[str, str] | None = None
+        """By room, the mark of the last time that its user had been kicked from there when it joined."""
         self.subscriptions: dict[str, str] | None = None
         """Subscription id to topic pattern."""
         self.groups: frozenset[str] = frozenset()

@@ -61,6 +61,10 @@ class Vault(Protocol):
         """It was claimed, but cannot be restored: if another hub had it, it is that one's again."""
         ...
 
+    def expects(self, user: str, room: str, then: Callable[[bool | None], None]) -> None:
+        """Whether a session of the user is kept elsewhere that is to come back into the room; None: who knows."""
+        ...
+
     def touch_room(self, room: Room) -> None:
         """Who made the room, or who is muted in it, has changed."""
         ...
@@ -94,6 +98,9 @@ class NoVault:
 
     def give_back(self, session: Session) -> None: ...
 
+    def expects(self, user: str, room: str, then: Callable[[bool | None], None]) -> None:
+        then(False)
+
     def touch_room(self, room: Room) -> None: ...
 
     def forget_room(self, room: Room) -> None: ...
@@ -118,6 +125,7 @@ class _RestState(Struct, omit_defaults=True):
 
 class _Place(Struct):
     node: str = ""
+    rooms: list[str] = []
 
 
 class _State(Struct, omit_defaults=True):
@@ -137,10 +145,11 @@ class _State(Struct, omit_defaults=True):
     version: str = str(HIGHEST)
     node: str = ""
     attempt: int = 0
+    kicks: dict[str, str] = {}
 
 
 _decode = msgspec.json.Decoder(_State).decode
-_decode_node = msgspec.json.Decoder(_Place).decode
+_decode_place = msgspec.json.Decoder(_Place).decode
 
 
 def snapshot(session: Session, node: str = "") -> bytes:
@@ -163,13 +172,19 @@ def snapshot(session: Session, node: str = "") -> bytes:
         version=str(session.version),
         node=node,
         attempt=session.attempt,
+        kicks=session.kicks or {},
     )
     return msgspec.json.encode(state, enc_hook=str)
 
 
 def node_of(state: bytes) -> str:
     """The node whose hub made this snapshot. Raises `msgspec.DecodeError` for what is none."""
-    return _decode_node(state).node
+    return _decode_place(state).node
+
+
+def rooms_of(state: bytes) -> list[str]:
+    """The rooms that the session of this snapshot is in. Raises `msgspec.DecodeError` for what is none."""
+    return _decode_place(state).rooms
 
 
 def revive(hub: Hub, digest: bytes, key: str, user: str, created: float, state: bytes) -> Session:
@@ -184,6 +199,7 @@ def revive(hub: Hub, digest: bytes, key: str, user: str, created: float, state: 
     session.version = parse_version(known.version)
     session.origin = known.node or None
     session.attempt = known.attempt
+    session.kicks = known.kicks or None
     for id in known.rooms:
         hub.rooms.expect(id, session)
     hub.kinds.revive(session, known.opened)

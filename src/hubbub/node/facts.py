@@ -15,6 +15,7 @@ from msgspec import Struct
 from hubbub.errors import Conflict
 from hubbub.hub.peers import AnyNotice, GroupChanged, RoomMade
 from hubbub.hub.rooms import Room
+from hubbub.node.kicks import Kicks
 from hubbub.ports import Directory
 from hubbub.ports.answers import answer
 
@@ -59,6 +60,7 @@ class Facts:
         self._directory = directory
         self._changes: deque[tuple[Callable[[], Awaitable[Any] | Any], AnyNotice | None]] = deque()
         self._changing: asyncio.Task[None] | None = None
+        self.kicks = Kicks(hub, directory, self._change)
         self._learned: set[str] = set()
         """Groups that are there by a call on some node, and not by this one's program."""
         self._is_started = False
@@ -81,6 +83,7 @@ class Facts:
             await self.learn_group(id)
         for room in self._hub.rooms.all():
             room.muted = await self._muted_in(room.id)
+        await self.kicks.learn()
 
     async def settle(self) -> None:
         """Waits until what was changed here is put down."""

@@ -13,7 +13,7 @@ import msgspec
 from hubbub.delivery.acks import Deadlines
 from hubbub.errors import ProtocolError, error_of
 from hubbub.hub.session import Session
-from hubbub.hub.vault import node_of
+from hubbub.hub.vault import node_of, rooms_of
 from hubbub.node.members import Members
 from hubbub.node.post import Post, Returned, Taken
 from hubbub.node.vault import SessionVault, Waiting, tell
@@ -80,6 +80,9 @@ class SharedVault(SessionVault):
             self._post.send(session.origin, Returned(session.digest.hex(), session.fence))
             self._hub.sessions.release(session)
         session.origin = None
+
+    def expects(self, user: str, room: str, then: Callable[[bool | None], None]) -> None:
+        self._start(self._look_for(user, room, then))
 
     def forget(self, session: Session, then: Callable[[], None]) -> None:
         tell(self._touched.pop(session, ()))
@@ -175,6 +178,15 @@ class SharedVault(SessionVault):
         except Exception as error:
             log.warning("sessions cannot be loaded: %r", error)
             return error_of("unavailable", "sessions cannot be had now", retry_after_ms=1000)
+
+    async def _look_for(self, user: str, room: str, then: Callable[[bool | None], None]) -> None:
+        found: bool | None = None
+        try:
+            found = any(room in rooms_of(record.state) for record in await answer(self._store.of_user(user)))
+        except Exception as error:
+            log.warning("sessions cannot be looked for: %r", error)
+        then(found)
+        self._hub.wake()
 
     async def _claim(self, session: Session, then: Callable[[bool], None]) -> None:
         session.fence += _stride()

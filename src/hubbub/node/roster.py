@@ -98,6 +98,15 @@ class SharedRoster:
     def muted(self, room: Room, user: str, muted: bool) -> None:
         self._facts.muted(room, user, muted)
 
+    def kicked(self, room: Room, user: str) -> str:
+        return self._facts.kicks.kicked(room.id, user)
+
+    def heard_of_kick(self, room: str, user: str, mark: str) -> None:
+        self._facts.kicks.heard(room, user, mark)
+
+    def missed_kicks(self, session: Session) -> set[str]:
+        return {f"room:{id}" for id in self._facts.kicks.missed_by(session)}
+
     def grouped(self, group: str, user: str | None = None, belongs: bool = True) -> None:
         self._facts.grouped(group, user, belongs)
 
@@ -196,6 +205,7 @@ class SharedRoster:
         if self._hub.sessions.find(session.digest) is not session:
             await answer(self._presence.leave(room.channel, user, session.key, self.holder))
             return None
+        self._facts.kicks.joined(id, session)
         return Seat(self._hub.rooms.admit(room, session), joined.first, joined.count)
 
     async def _come_back(self, room: Room, session: Session, then: Counted) -> None:

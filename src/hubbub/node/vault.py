@@ -74,6 +74,10 @@ class SessionVault:
     def give_back(self, session: Session) -> None:
         """Nobody else can have had it."""
 
+    def expects(self, user: str, room: str, then: Callable[[bool | None], None]) -> None:
+        # Nobody else has the store: who was in the room when an earlier process ended is no member before it is back.
+        then(False)
+
     async def recall(self) -> None:
         """Reads what an earlier process knew of rooms."""
         if self._directory is None:

@@ -242,10 +242,10 @@ class Greeting:
         return user
 
     async def _forbidden(self, user: User, session: Session) -> set[str]:
-        """The session's channels that the application forbids now."""
+        """The session's channels that the application forbids now, and from which its user was kicked meanwhile."""
         wanted: list[tuple[Action, str]] = [("join", room.channel) for room in session.rooms.values()]
         wanted += [("subscribe", topic) for topic in set((session.subscriptions or {}).values())]
-        forbidden = set()
+        forbidden = self._hub.roster.missed_kicks(session)
         for action, channel in wanted:
             verdict = self._gate.permits(user, action, channel)
             if (await verdict if isawaitable(verdict) else verdict) is False:
