@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 from hubbub import Conflict, HubbubError, Participant, Position, ProtocolError
 from hubbub.collab.authors import OWNER
 from hubbub.collab.changes import TRANSFORM
+from hubbub.collab.company import Company
 from hubbub.collab.cursors import Cursors
 from hubbub.collab.live import LiveDocument, Submission
 from hubbub.collab.tasks import Tasks
 from hubbub.collab.window import Edit
 from hubbub.protocol.messages import InitMessage, JoinedMessage, OperationsMessage, UnsubscribedMessage
-from hubbub.protocol.payloads import DocumentState, Entry, Init, Opened, Operations
+from hubbub.protocol.payloads import Cursor, DocumentState, Entry, Init, Opened, Operations
 
 log = logging.getLogger("hubbub.collab")
 
@@ -23,14 +25,18 @@ Read = Callable[[int], Coroutine[Any, Any, Sequence[Edit]]]
 
 _STRETCH = 128
 """Operations in one frame to somebody who catches up."""
+_JUST = 2.0
+"""Seconds after its join for which an author is not taken for gone elsewhere."""
 
 
 class Reader:
     """One session that has the document open. `sent` is the last revision that it was sent."""
 
-    __slots__ = ("client_id", "is_fetching", "joining", "peer", "sent")
+    __slots__ = ("client_id", "is_fetching", "joining", "peer", "sent", "since")
 
-    def __init__(self, peer: Participant, client_id: str, joining: Joining) -> None:
+    def __init__(self, peer: Participant, client_id: str, joining: Joining, since: float) -> None:
+        """`since` is when it came, in the loop's seconds."""
+        self.since = since
         self.peer = peer
         self.client_id = client_id
         self.sent = -1
@@ -66,6 +72,8 @@ class Audience:
         """Those who joined while something was on its way."""
         self._tasks = Tasks()
         self.cursors = Cursors(document, self._live)
+        self.company: Company | None = None
+        """The other nodes that have the document, where there can be any."""
 
     def __len__(self) -> int:
         return len(self.by_peer)
@@ -76,15 +84,20 @@ class Audience:
         """The peer is this author here from now on. Whoever was it before is put out: the newest counts."""
         other = self._by_client.get(client_id)
         if other is not None and other.peer is not peer:
-            self.leave(other.peer)
-            other.peer.close(self.channel)
-            other.peer.send(UnsubscribedMessage(channel=self.channel))
+            self._put_out(other)
+        if self.company is not None:
+            self.company.enter(client_id)
         mine = self.by_peer.get(peer)
         if mine is not None and mine.client_id != client_id:
             self.leave(peer)
-        reader = Reader(peer, client_id, Joining(position, message_id))
+        reader = Reader(peer, client_id, Joining(position, message_id), self._now())
         self.by_peer[peer] = self._by_client[client_id] = reader
         self._admit(reader)
+
+    def _put_out(self, reader: Reader) -> None:
+        self.leave(reader.peer)
+        reader.peer.close(self.channel)
+        reader.peer.send(UnsubscribedMessage(channel=self.channel))
 
     def leave(self, peer: Participant) -> None:
         """It has the document open no more, or its connection ended. Harmless when it has not."""
@@ -156,6 +169,9 @@ class Audience:
 
     def closed(self) -> None:
         """The document is not in memory any more."""
+        self.cursors.stop()
+        if self.company is not None:
+            self.company.close()
         self._forget(self)
 
     def settled(self) -> None:
@@ -176,6 +192,21 @@ class Audience:
                 self._admit(reader)
             elif reader.sent != self._told:
                 self._feed(reader)
+
+    # --- What other nodes tell -------------------------------------------------------------------------
+
+    def entered_elsewhere(self, client_id: str) -> None:
+        """The author is at another node now. Who came only just may have come from there: letters are late."""
+        reader = self._by_client.get(client_id)
+        if reader is not None and self._now() - reader.since >= _JUST:
+            self._put_out(reader)
+
+    def pointed_elsewhere(self, client_id: str, user: str, cursor: Cursor) -> None:
+        if client_id not in self._by_client:
+            self.cursors.take(client_id, user, cursor)
+
+    def point_all(self) -> None:
+        self.cursors.tell_all()
 
     # --- Inside ----------------------------------------------------------------------------------------
 
@@ -273,6 +304,9 @@ class Audience:
     def _live(self) -> list[Reader]:
         """Those who have been sent everything there is."""
         return [one for one in self.by_peer.values() if one.sent == self._told and one.joining is None]
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
 
 def entries_for(edits: Sequence[Edit], client_id: str) -> list[Entry]:

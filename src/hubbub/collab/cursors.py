@@ -18,15 +18,27 @@ if TYPE_CHECKING:
 
 _DELAY = 0.05
 """Seconds for which cursors are collected before they are shown."""
+_PATIENCE = 1.0
+"""Seconds that a cursor of another node waits for the revision that it was made at."""
+_AGAIN = 15.0
+"""Seconds after which other nodes are told again where everybody is."""
+_MISSED = 40.0
+"""Seconds after which a cursor that its node says nothing of is gone."""
+
+Tell = Callable[[str, str, Cursor], None]
+"""Tells other nodes of an author's cursor: client id, user, where it is."""
 
 
 class Placed:
-    """A cursor as it was said, at which revision, and whose it is."""
+    """A cursor as it was said, at which revision, and whose it is. `heard` is when another node said so last."""
 
-    __slots__ = ("colour", "name", "revision", "selection", "user")
+    __slots__ = ("colour", "heard", "name", "revision", "selection", "user")
 
-    def __init__(self, user: User, cursor: Cursor, selection: Selection, revision: int) -> None:
+    def __init__(
+        self, user: User, cursor: Cursor, selection: Selection, revision: int, heard: float | None = None
+    ) -> None:
         self.user = user
+        self.heard = heard
         self.selection = selection
         self.revision = revision
         self.name: str | UnsetType = cursor.name
@@ -41,27 +53,51 @@ class Cursors:
         self._document = document
         self._live = live
         self._placed: dict[str, Placed] = {}
-        self._moved: dict[str, User] = {}
+        self._moved: dict[str, tuple[User, bool]] = {}
+        """Who is to be shown, and whether they are here."""
+        self._ahead: dict[str, tuple[str, Cursor, float]] = {}
+        """Cursors of other nodes at revisions that are not here yet, and when they came."""
         self._timer: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self.tell: Tell | None = None
+        """Set where there are other nodes."""
 
     def place(self, reader: Reader, cursor: Cursor) -> None:
         """The reader says where it is. What is outside the text, or from the future, is moved to where it can be."""
-        document = self._document
-        if cursor.cursor is None or cursor.revision < document.window.start:
+        self._ahead.pop(reader.client_id, None)
+        if not self._put(reader.client_id, reader.peer.user, cursor, None):
             self.remove(reader.client_id)
-            return
-        revision = min(cursor.revision, document.durable)
-        length = document.window.length_at(revision)
-        most = document.text.length if length is None else length
-        selection = Selection(min(cursor.cursor.anchor, most), min(cursor.cursor.head, most))
-        self._placed[reader.client_id] = Placed(reader.peer.user, cursor, selection, revision)
-        self._show(reader.client_id, reader.peer.user)
+
+    def take(self, client_id: str, user: str, cursor: Cursor) -> None:
+        """Another node says where somebody is, who is not here."""
+        known = self._placed.get(client_id)
+        if cursor.cursor is None:
+            self._ahead.pop(client_id, None)
+            if known is not None and known.heard is not None:
+                self._drop(client_id, known)
+        elif cursor.revision > self._document.durable:
+            self._ahead[client_id] = user, cursor, self._now()
+            self._wake()
+        else:
+            self._put(client_id, User(user), cursor, self._now())
+
+    def tell_all(self) -> None:
+        """Other nodes are told of everybody who is here."""
+        for client_id, placed in list(self._placed.items()):
+            if placed.heard is None:
+                self._show(client_id, placed.user, is_here=True)
+
+    def stop(self) -> None:
+        """Nothing is shown any more."""
+        for timer in (self._timer, self._again):
+            if timer is not None:
+                timer.cancel()
 
     def remove(self, client_id: str) -> None:
         """The author has left; the others are told."""
-        placed = self._placed.pop(client_id, None)
+        placed = self._placed.get(client_id)
         if placed is not None:
-            self._show(client_id, placed.user)
+            self._drop(client_id, placed)
 
     def placed(self, besides: str) -> list[PlacedCursor]:
         """All cursors but this author's, as they are in the document now."""
@@ -82,8 +118,41 @@ class Cursors:
             if client_id != reader.client_id:
                 reader.peer.send(self._message(client_id, placed.user))
 
-    def _show(self, client_id: str, user: User) -> None:
-        self._moved[client_id] = user
+    def _put(self, client_id: str, user: User, cursor: Cursor, heard: float | None) -> bool:
+        """Places it within the text. False for one that is too old to be placed, or says that its author has left."""
+        document = self._document
+        if cursor.cursor is None or cursor.revision < document.window.start:
+            return False
+        revision = min(cursor.revision, document.durable)
+        length = document.window.length_at(revision)
+        most = document.text.length if length is None else length
+        selection = Selection(min(cursor.cursor.anchor, most), min(cursor.cursor.head, most))
+        self._placed[client_id] = Placed(user, cursor, selection, revision, heard)
+        self._show(client_id, user, is_here=heard is None)
+        return True
+
+    def _drop(self, client_id: str, placed: Placed) -> None:
+        del self._placed[client_id]
+        self._show(client_id, placed.user, is_here=placed.heard is None)
+
+    def _show(self, client_id: str, user: User, *, is_here: bool) -> None:
+        self._moved[client_id] = user, is_here
+        if self.tell is not None and self._again is None:
+            self._again = asyncio.get_running_loop().call_later(_AGAIN, self._look_after)
+        self._wake()
+
+    def _look_after(self) -> None:
+        """Now and then, where there are other nodes: each may have missed something, or be gone."""
+        self._again = None
+        self.tell_all()
+        before = self._now() - _MISSED
+        for client_id, placed in list(self._placed.items()):
+            if placed.heard is not None and placed.heard < before:
+                self._drop(client_id, placed)
+        if self._placed and self._again is None:
+            self._again = asyncio.get_running_loop().call_later(_AGAIN, self._look_after)
+
+    def _wake(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_DELAY, self._flush)
 
@@ -93,8 +162,13 @@ class Cursors:
             # Those who get it are to have the text that it is in.
             self._timer = asyncio.get_running_loop().call_later(_DELAY, self._flush)
             return
+        self._place_ahead()
         moved, self._moved = self._moved, {}
-        messages = {client_id: self._message(client_id, user) for client_id, user in moved.items()}
+        messages = {client_id: self._message(client_id, user) for client_id, (user, _) in moved.items()}
+        if self.tell is not None:
+            for client_id, (user, is_here) in moved.items():
+                if is_here:
+                    self.tell(client_id, user.name, messages[client_id].payload)
         frames: dict[Any, dict[str, bytes]] = {}
         for reader in self._live():
             peer = reader.peer
@@ -106,6 +180,19 @@ class Cursors:
             parts = [frame for id, frame in encoded.items() if id != reader.client_id]
             if parts:
                 peer.push(b"".join(parts), len(parts))
+
+    def _place_ahead(self) -> None:
+        """Those whose revision is here now, and those that waited for it long enough."""
+        now = self._now()
+        for client_id, (user, cursor, since) in list(self._ahead.items()):
+            if cursor.revision <= self._document.durable or now - since >= _PATIENCE:
+                del self._ahead[client_id]
+                self._put(client_id, User(user), cursor, now)
+        if self._ahead:
+            self._timer = asyncio.get_running_loop().call_later(_DELAY, self._flush)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def _message(self, client_id: str, user: User) -> CursorMessage:
         placed = self._placed.get(client_id)

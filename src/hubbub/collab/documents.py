@@ -26,6 +26,7 @@ from hubbub.collab.archive import Missing, answer
 from hubbub.collab.audience import Audience
 from hubbub.collab.authority import Authority
 from hubbub.collab.authors import Authors
+from hubbub.collab.company import Company
 from hubbub.collab.forwarding import Forwarded
 from hubbub.collab.history import History, answer_history, without_owners
 from hubbub.collab.live import LiveDocument, Submission
@@ -80,13 +81,13 @@ class Documents:
             raise ConfigurationError("documents", "there is no place for snapshots: give Documents some")
         self._app = app
         self._options = DocumentOptions(**options)
-        self._is_shared = hasattr(chosen, "follow")
+        self._peers = _peers(app, chosen)
         self._authority = Authority(
             cast(DocumentLog, chosen),
             kept,
             self._options,
             wall_ms=app.hub.wall_ms,
-            peers=_peers(app, chosen),
+            peers=self._peers,
             wanted=self._take_forwarded,
         )
         self._audiences: dict[str, Audience] = {}
@@ -222,7 +223,7 @@ class Documents:
     ) -> None:
         """Answers when the document is in memory."""
         audience = self._audiences.get(id)
-        if audience is not None and self._authority.find(id) is audience.document and not self._is_shared:
+        if audience is not None and self._authority.find(id) is audience.document and self._peers is None:
             self._enter(peer, audience, client_id, position, message_id)
         else:
             self._tasks.start(self._join_later(peer, id, client_id, position, message_id))
@@ -257,6 +258,10 @@ class Documents:
     def _make_audience(self, document: LiveDocument) -> Audience:
         read = partial(self._read, document)
         audience = self._audiences[document.id] = Audience(document, read, self._forget)
+        if self._peers is not None:
+            audience.company = Company(document.id, self._peers, audience)
+            audience.cursors.tell = audience.company.point
+            self._tasks.start(audience.company.open())
         return audience
 
     def _forget(self, audience: Audience) -> None:
