@@ -6,10 +6,13 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from hubbub import Hubbub, ProtocolError
+import pytest
+
+from hubbub import Hubbub, ProtocolError, TryLater
 from hubbub.collab import Document, Documents
 from hubbub.collab.authors import OWNER
-from hubbub.collab.live import LiveDocument
+from hubbub.collab.changes import ChangeSet
+from hubbub.collab.live import LiveDocument, Submission
 from hubbub.collab.records import Record, decode_record
 from hubbub.testing.cluster import Cluster
 from hubbub.testing.loop import virtual
@@ -293,3 +296,39 @@ async def test_an_author_is_at_one_node() -> None:
     await rest(ann, copy)
     assert sorted(ann.text) == ["a", "x", "y"]
     scene.judge(ann, copy)
+
+
+@virtual
+async def test_a_cursor_waits_for_the_text_that_it_is_in() -> None:
+    scene = await Scene(11).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    scene.cluster.nodes["n2"].log.late = 0.6
+    ann.insert(0, "hello")
+    await ann.saved()
+    ann.point(2)
+    await until(lambda: ann.client_id in bob.pointers, 5)
+    assert (bob.text, bob.pointers[ann.client_id].head) == ("hello", 2)
+
+
+@virtual
+async def test_who_comes_to_a_node_that_is_behind_gets_what_was_acknowledged_elsewhere() -> None:
+    scene = await Scene(12).start("n1", "n2")
+    ann, _ = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    scene.cluster.nodes["n2"].log.skipped = 1.0
+    ann.insert(0, "hello")
+    await ann.saved()
+    cid = await scene.open("cid", "n2")
+    assert cid.text == "hello"
+
+
+@virtual
+async def test_an_owner_that_is_behind_says_later_and_not_never() -> None:
+    """What another node's author built on is in the log: it is the owner that does not know it yet."""
+    scene = await Scene(13).start("n1")
+    ann = await scene.open("ann", "n1")
+    ann.insert(0, "a")
+    await ann.saved()
+    live = scene.live("n1")
+    submission = Submission(ChangeSet.replace(5, 0, 0, "x"), revision=live.durable + 1, client_id="0b", seq=1, user="b")
+    with pytest.raises(TryLater):
+        live.check_forwarded(submission)

@@ -27,7 +27,7 @@ log = logging.getLogger("hubbub.collab")
 
 
 class Forwarded(Struct, tag=True, frozen=True):
-    """An operation as its author sent it, from `node`, which has checked whose it is."""
+    """An operation of somebody at `node`, which has checked whose it is."""
 
     node: str
     document: str
@@ -89,7 +89,6 @@ class Outgoing:
             if isinstance(submission.peer, Sender):
                 # It came from another node, which asks again, and knows better by then.
                 continue
-            submission.begin_again()
             author = document.authors.find(submission.client_id)
             if author is not None and (author.seq, author.user) == (submission.seq, submission.user):
                 document.readers.repeated(submission, author.revision)
