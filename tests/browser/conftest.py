@@ -17,6 +17,9 @@ from playwright.async_api import Browser, Page, WebSocket, async_playwright, exp
 
 import hubbub
 
+PATIENCE = 45.0
+"""Seconds in which a page comes to what is expected of it: more than a client waits between two attempts (30)."""
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -102,6 +105,7 @@ def server() -> Iterator[str]:
 async def browser() -> AsyncIterator[Browser]:
     chromium = shutil.which("chromium")
     need(chromium, "chromium")
+    expect.set_options(timeout=PATIENCE * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]

@@ -143,6 +143,22 @@ async def test_who_comes_later_on_another_node_is_muted_too() -> None:
 
 
 @virtual
+async def test_who_is_told_of_being_muted_is_muted() -> None:
+    """Whatever overtakes what on its way to another node."""
+    cluster = await start()
+    ann, bob = await begin(cluster, "a", "ann", "den"), await begin(cluster, "b", "bob", "den")
+    for number in range(1, 21):
+        await ann.command("mute", "den", target="bob")
+        await bob.hear("system", 2 * number - 1)
+        bob.text("room:den", "hm")
+        assert (await bob.hear("error", number))[-1].code == "muted"
+        await ann.command("unmute", "den", target="bob")
+        await bob.hear("system", 2 * number)
+        bob.text("room:den", "I can speak")
+        await until(lambda: len(bob.texts()) == number)  # noqa: B023
+
+
+@virtual
 async def test_an_open_room_ends_with_its_last_member_anywhere() -> None:
     cluster = await start()
     ann = await begin(cluster, "a", "ann", "den")

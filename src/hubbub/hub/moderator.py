@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hubbub.errors import ProtocolError
 from hubbub.hub.peers import Kicked, Muted, RoomClosed
 from hubbub.hub.rooms import Room
+from hubbub.protocol.messages import SystemMessage
 from hubbub.protocol.payloads import System
 
 if TYPE_CHECKING:
@@ -37,18 +38,24 @@ class Moderator:
     def mute(self, room: Room, user: str, reason: str) -> None:
         """The user may not write in the room any more, and is told."""
         self._hub.rooms.mute(room, user)
-        self._hub.roster.muted(room, user, True)
-        if self._hub.peers is not None:
-            self._hub.peers.tell_all(Muted(room.id, user, True))
-        self._hub.tell(user, System(reason, "warning"), room.channel)
+        self._spread(room, Muted(room.id, user, True, reason))
 
     def unmute(self, room: Room, user: str, reason: str) -> None:
         """The user may write again, and is told."""
         self._hub.rooms.unmute(room, user)
-        self._hub.roster.muted(room, user, False)
+        self._spread(room, Muted(room.id, user, False, reason))
+
+    def _spread(self, room: Room, muted: Muted) -> None:
+        self._hub.roster.muted(room, muted.user, muted.muted)
         if self._hub.peers is not None:
-            self._hub.peers.tell_all(Muted(room.id, user, False))
-        self._hub.tell(user, System(reason, "info"), room.channel)
+            # One notice for what is so and what is said of it: two could overtake each other on their way.
+            self._hub.peers.tell_all(muted)
+        self.tell_here(muted)
+
+    def tell_here(self, muted: Muted) -> None:
+        """Says so to the user's sessions of this hub."""
+        system = System(muted.reason, "warning" if muted.muted else "info")
+        self._hub.tell_here(muted.user, SystemMessage(payload=system, channel=f"room:{muted.room}"))
 
     def close(self, id: str) -> None:
         """Everyone leaves, and the room is no more. Raises `Conflict` (`not_found`), or is told later that it is."""

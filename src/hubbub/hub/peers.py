@@ -65,11 +65,12 @@ class Kicked(Notice, frozen=True, tag="kicked"):
 
 
 class Muted(Notice, frozen=True, tag="muted"):
-    """A user may not write in a room any more, or again."""
+    """A user may not write in a room any more, or again, and is told why: not before it is so."""
 
     room: str
     user: str
     muted: bool
+    reason: str = ""
 
 
 class RoomMade(Notice, frozen=True, tag="room_made"):
@@ -162,6 +163,8 @@ class Reception:
         room = self._hub.rooms.find(notice.room)
         if room is not None:
             (room.muted.add if notice.muted else room.muted.discard)(notice.user)
+        if notice.reason:
+            self._hub.moderator.tell_here(notice)
 
     def _room_made(self, notice: RoomMade) -> None:
         self._hub.roster.learn_room(notice.room)

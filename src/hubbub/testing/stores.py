@@ -157,20 +157,25 @@ class LineRegistry:
 
 
 class LineMailbox:
-    """Implements `Mailbox` over another one, at the end of a line. What is under way when that is cut is lost."""
+    """Implements `Mailbox` over another one, at the end of a line. What is under way when that is cut is lost.
+
+    Topics overtake each other, as they do where each is at another server.
+    """
 
     def __init__(self, line: Line, inner: Mailbox) -> None:
         self._line = line
         self._inner = inner
 
     async def open(self, topic: str, receive: Callable[[bytes], None]) -> None:
-        await self._line.call(lambda: self._inner.open(topic, lambda message: self._line.bring(receive, message)))
+        await self._line.call(
+            lambda: self._inner.open(topic, lambda message: self._line.bring(receive, message, way=f"mail/{topic}"))
+        )
 
     def leave(self, topic: str) -> None:
         self._inner.leave(topic)
 
     def send(self, topic: str, message: bytes) -> None:
-        self._line.bring(self._inner.send, topic, message, way="mail")
+        self._line.bring(self._inner.send, topic, message, way=f"mail/{topic}")
 
     def close(self) -> None:
         self._inner.close()
