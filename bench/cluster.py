@@ -1,13 +1,13 @@
 """Several nodes: what a second one and what stands between them cost."""
 
+import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from bench.brokers import kafka, redis
+from bench.brokers import hinders_kafka, hinders_redis, kafka, redis
 from bench.load import check, generate_to_all
 from bench.process import children_of, cores, running
 from bench.servers import Frames, bare_frames, hub_command, hub_frames, socketio_frames
@@ -29,8 +29,11 @@ class Run:
 
     published_per_s: float
     deliveries_per_s: float
+    p50_ms: float
     p99_ms: float
     cpu: float
+    first_cpu: float
+    """That of the first process: what joins the nodes, where there is something."""
 
     @property
     def published_per_cpu_s(self) -> float:
@@ -41,25 +44,40 @@ class Run:
         return self.deliveries_per_s / self.cpu
 
 
+@dataclass(frozen=True)
+class System:
+    """What is measured, and why it cannot be here, if it cannot."""
+
+    title: str
+    measure: Callable[[Setting], Run]
+    hindered: Callable[[], str | None] = lambda: None
+
+
 def _measure(frames: Frames, work: Work, setting: Setting, ports: Sequence[int], pids: Sequence[int]) -> Run:
     more = ("--window", str(work.window), "--seconds", str(setting.seconds), "--warm", str(setting.warm))
     report = generate_to_all(frames, work, ports, pids, *more)
     check(report, frames)
     return Run(
-        report["published_per_s"],
-        report["deliveries_per_s"],
-        report["p99_ms"],
-        report["server_user_cpu"] + report["server_kernel_cpu"],
+        published_per_s=report["published_per_s"],
+        deliveries_per_s=report["deliveries_per_s"],
+        p50_ms=report["p50_ms"],
+        p99_ms=report["p99_ms"],
+        cpu=report["server_user_cpu"] + report["server_kernel_cpu"],
+        first_cpu=report["first_cpu"],
     )
 
 
-def _two(broker: Broker, command: Command, frames: Frames, work: Work, setting: Setting) -> Run:
+def _two(broker: Broker, command: Command, frames: Callable[[Work], Frames], work: Work) -> Callable[[Setting], Run]:
     """Two nodes and what joins them, all on one core, so that CPU seconds are comparable."""
-    core = cores()[0]
-    with ExitStack() as stack:
-        between, broker_pid = stack.enter_context(broker(core))
-        nodes = [stack.enter_context(running(command(setting.hub, between, name), core)) for name in ("a", "b")]
-        return _measure(frames, work, setting, [port for port, _ in nodes], [broker_pid, *(pid for _, pid in nodes)])
+
+    def measure(setting: Setting) -> Run:
+        core = cores()[0]
+        with ExitStack() as stack:
+            between, pid = stack.enter_context(broker(core))
+            nodes = [stack.enter_context(running(command(setting.hub, between, name), core)) for name in ("a", "b")]
+            return _measure(frames(work), work, setting, [port for port, _ in nodes], [pid, *(one for _, one in nodes)])
+
+    return measure
 
 
 def _node(program: Path, name: str, *more: str) -> Sequence[str]:
@@ -79,9 +97,20 @@ def _peer(module: str) -> Command:
     return lambda _program, port, _name: (sys.executable, "-m", f"bench.peers.{module}", "{port}", str(port))
 
 
-def _one(work: Work, setting: Setting) -> Run:
-    with running(_node(setting.hub, "a"), cores()[0]) as (port, pid):
-        return _measure(hub_frames(work), work, setting, [port], [pid])
+def _hinders_peer(*packages: str) -> Callable[[], str | None]:
+    def hindered() -> str | None:
+        missing = [name for name in packages if importlib.util.find_spec(name) is None]
+        return f"not installed: {', '.join(missing)}" if missing else hinders_redis()
+
+    return hindered
+
+
+def _one(work: Work) -> Callable[[Setting], Run]:
+    def measure(setting: Setting) -> Run:
+        with running(_node(setting.hub, "a"), cores()[0]) as (port, pid):
+            return _measure(hub_frames(work), work, setting, [port], [pid])
+
+    return measure
 
 
 def _workers(setting: Setting) -> Run:
@@ -90,64 +119,93 @@ def _workers(setting: Setting) -> Run:
         return _measure(hub_frames(TOPIC), TOPIC, setting, [port], [pid, *children_of(pid)])
 
 
-def _systems(setting: Setting) -> Iterator[tuple[str, Callable[[], Run]]]:
-    peers: dict[str, tuple[Broker, Command, Callable[[Work], Frames]]] = {
-        "redis": (redis, _on_redis, hub_frames),
-        "kafka": (kafka, _on_kafka, hub_frames),
-        "socketio": (redis, _peer("socketio_redis"), socketio_frames),
-        "channels": (redis, _peer("channels_redis"), bare_frames),
-    }
-    yield "one", lambda: _one(ROOM, setting)
-    yield "two", lambda: _two(redis, _on_redis, hub_frames(ROOM), ROOM, setting)
-    for name, (broker, command, frames) in peers.items():
-        yield name, lambda b=broker, c=command, f=frames: _two(b, c, f(ROOMS), ROOMS, setting)
-    yield "single", lambda: _one(TOPIC, setting)
-    yield "workers", lambda: _workers(setting)
+SYSTEMS: Mapping[str, System] = {
+    "one": System("one node", _one(ROOM)),
+    "two": System("two nodes on Redis", _two(redis, _on_redis, hub_frames, ROOM), hinders_redis),
+    "redis": System("two nodes on Redis, 100 rooms × 10", _two(redis, _on_redis, hub_frames, ROOMS), hinders_redis),
+    "kafka": System("two nodes on Kafka, 100 rooms × 10", _two(kafka, _on_kafka, hub_frames, ROOMS), hinders_kafka),
+    "socketio": System(
+        "python-socketio with its Redis manager",
+        _two(redis, _peer("socketio_redis"), socketio_frames, ROOMS),
+        _hinders_peer("socketio", "redis", "uvicorn", "uvloop", "httptools"),
+    ),
+    "channels": System(
+        "Channels with channels_redis",
+        _two(redis, _peer("channels_redis"), bare_frames, ROOMS),
+        _hinders_peer("channels", "channels_redis", "uvicorn", "uvloop", "httptools"),
+    ),
+    "single": System("one process", _one(TOPIC)),
+    "workers": System("two workers and their broker", _workers),
+}
+
+
+def left_out() -> Mapping[str, str]:
+    """What cannot be measured here, by title, and why."""
+    hindered = {system.title: system.hindered() for system in SYSTEMS.values()}
+    return {title: reason for title, reason in hindered.items() if reason}
 
 
 def run(setting: Setting) -> Mapping[str, float]:
-    """All of them, each round in another order."""
-    systems = list(_systems(setting))
+    """All that can be measured, each round in another order: the figures, without those of what is left out."""
+    names = [name for name, system in SYSTEMS.items() if not system.hindered()]
     if setting.number % 2 == 0:
-        systems.reverse()
-    done: dict[str, Run] = {name: measure() for name, measure in systems}
-    rate: dict[str, Any] = {name: one.published_per_cpu_s for name, one in done.items()}
-    return {
-        "room_one_per_s": done["one"].deliveries_per_s,
-        "room_two_per_s": done["two"].deliveries_per_s,
-        "room_one_p99_ms": done["one"].p99_ms,
-        "room_two_p99_ms": done["two"].p99_ms,
-        **{f"{name}_rate": rate[name] for name in ("redis", "kafka", "socketio", "channels")},
-        **{f"redis_to_{peer}": rate["redis"] / rate[peer] for peer in ("socketio", "channels")},
-        **{f"kafka_to_{peer}": rate["kafka"] / rate[peer] for peer in ("socketio", "channels")},
-        "single_per_cpu_s": done["single"].deliveries_per_cpu_s,
-        "workers_per_cpu_s": done["workers"].deliveries_per_cpu_s,
+        names.reverse()
+    done = {name: SYSTEMS[name].measure(setting) for name in names}
+    found: dict[str, float] = {}
+    for name in ("one", "two"):
+        if name in done:
+            found |= {f"room_{name}_per_s": done[name].deliveries_per_s, f"room_{name}_p99_ms": done[name].p99_ms}
+    if "two" in done:
+        found["room_two_to_one"] = done["two"].deliveries_per_s / done["one"].deliveries_per_s
+    for name in ("redis", "kafka", "socketio", "channels"):
+        if name in done:
+            found[f"{name}_rate"] = done[name].published_per_cpu_s
+            found[f"{name}_p50_ms"] = done[name].p50_ms
+            found[f"{name}_share"] = 100 * done[name].first_cpu / done[name].cpu
+    for log in ("redis", "kafka"):
+        for peer in ("socketio", "channels"):
+            if log in done and peer in done:
+                found[f"{log}_to_{peer}"] = done[log].published_per_cpu_s / done[peer].published_per_cpu_s
+    single, workers = done["single"].deliveries_per_cpu_s, done["workers"].deliveries_per_cpu_s
+    return found | {
+        "single_per_cpu_s": single,
+        "workers_per_cpu_s": workers,
+        "workers_to_single": workers / single,
     }
 
 
-_NAMES = {"socketio": "python-socketio with its Redis manager", "channels": "Channels with channels_redis"}
+_PEERS = {"socketio": "python-socketio, Redis manager", "channels": "Channels, channels_redis"}
 _LEAST = 3.0
+_RATE = "100 rooms × 10: messages a CPU second of all processes"
+_ROOM = "one room of 1,000"
 
 TRIAL = Trial(
     key="cluster",
-    title="two nodes, 100 rooms × 10 and one room of 1,000, half on each",
+    title="two nodes, half of each room on each",
     run=run,
+    left_out=left_out,
     figures=(
         *(
             Figure(f"{log}_to_{peer}", f"messages a CPU second on {log.title()} to {name}", "×", at_least=_LEAST)
             for log in ("redis", "kafka")
-            for peer, name in _NAMES.items()
+            for peer, name in _PEERS.items()
         ),
-        Figure("redis_rate", "messages a CPU second of all processes, hub on Redis", ""),
-        Figure("kafka_rate", "messages a CPU second of all processes, hub on Kafka", ""),
-        Figure("socketio_rate", f"messages a CPU second of all processes, {_NAMES['socketio']}", ""),
-        Figure("channels_rate", f"messages a CPU second of all processes, {_NAMES['channels']}", ""),
-        Figure("room_one_per_s", "one room of 1,000: deliveries a second, one node", ""),
-        Figure("room_two_per_s", "one room of 1,000: deliveries a second, two nodes and Redis on one core", ""),
-        Figure("room_one_p99_ms", "one room of 1,000: p99 latency, one node", "ms"),
-        Figure("room_two_p99_ms", "one room of 1,000: p99 latency, two nodes", "ms"),
+        Figure("redis_rate", f"{_RATE}, hub on Redis", ""),
+        Figure("kafka_rate", f"{_RATE}, hub on Kafka", ""),
+        *(Figure(f"{peer}_rate", f"{_RATE}, {name}", "") for peer, name in _PEERS.items()),
+        Figure("redis_share", "of which Redis took, hub on Redis", "%"),
+        Figure("kafka_share", "of which Kafka's broker took, hub on Kafka", "%"),
+        Figure("redis_p50_ms", "100 rooms × 10: p50 latency, hub on Redis", "ms"),
+        Figure("kafka_p50_ms", "100 rooms × 10: p50 latency, hub on Kafka", "ms"),
+        *(Figure(f"{peer}_p50_ms", f"100 rooms × 10: p50 latency, {name}", "ms") for peer, name in _PEERS.items()),
+        Figure("room_one_per_s", f"{_ROOM}: deliveries a second, one node", ""),
+        Figure("room_two_per_s", f"{_ROOM}: deliveries a second, two nodes and Redis on one core", ""),
+        Figure("room_two_to_one", f"{_ROOM}: two nodes and Redis to one node, on one core", "×"),
+        Figure("room_one_p99_ms", f"{_ROOM}: p99 latency, one node", "ms"),
+        Figure("room_two_p99_ms", f"{_ROOM}: p99 latency, two nodes", "ms"),
         Figure("single_per_cpu_s", f"{TOPIC.title}: deliveries a CPU second, one process", ""),
         Figure("workers_per_cpu_s", f"{TOPIC.title}: deliveries a CPU second, two workers and their broker", ""),
+        Figure("workers_to_single", f"{TOPIC.title}: two workers and their broker to one process, a CPU second", "×"),
     ),
     headline="redis_to_socketio",
     bars=(

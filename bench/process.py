@@ -37,6 +37,24 @@ def pinned(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+@contextmanager
+def roaming(pid: int) -> Iterator[None]:
+    """Let a process that is bound to a core run on all of them meanwhile."""
+    before = os.sched_getaffinity(pid)
+    _bind(pid, os.sched_getaffinity(0))
+    try:
+        yield
+    finally:
+        _bind(pid, before)
+
+
+def _bind(pid: int, cores: set[int]) -> None:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        # One that has ended meanwhile need not be bound.
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)
+
+
 def free_port() -> int:
     """Find a port that nobody listens on."""
     with socket.socket() as probe:

@@ -142,7 +142,7 @@ def run_trials(trials: Sequence[Trial], results: Results, options: Options, prog
                 found = trial.run(Setting(options.hub, options.seconds, options.warm, number))
                 done.append(found)
                 shown = next(figure for figure in trial.figures if figure.key == trial.headline)
-                return f"{found[shown.key]:,.2f} {shown.unit}"
+                return f"{found[shown.key]:,.2f} {shown.unit}" if shown.key in found else "done"
 
             label = f"round {number + 1}/{rounds_of(trial, options)}  {trial.title}"
             if failure := progress.step(label, action):
@@ -180,12 +180,14 @@ def main(words: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     servers, skipped = choose(options, install_node_packages())
-    for name, reason in skipped.items():
-        print(f"left out: {name}: {reason}")
     works = [work for work in THROUGHPUT if work.key in options.work]
     idle = [server for server in servers if server.idle and server.kind != "limit"]
     with_idle = IDLE.key in options.work
     trials = [trial for trial in TRIALS if trial.key in options.work and any(one.key == "hub" for one in servers)]
+    for trial in trials:
+        skipped |= {f"{trial.title}: {name}": reason for name, reason in trial.left_out().items()}
+    for name, reason in skipped.items():
+        print(f"left out: {name}: {reason}")
     known = facts()
     steps = options.rounds * len(works) * len(servers) + len(idle) * with_idle
     progress = Progress(steps + sum(rounds_of(trial, options) for trial in trials))

@@ -36,8 +36,8 @@ class Results:
     trials: dict[str, list[Mapping[str, float] | None]] = field(default_factory=dict)
 
     def figure(self, trial: str, key: str) -> Spread | None:
-        """One figure of a trial."""
-        return spread([one[key] for one in self.trials.get(trial, []) if one])
+        """One figure of a trial; None where no round has it."""
+        return spread([one[key] for one in self.trials.get(trial, []) if one and key in one])
 
     def throughput(self, work: str, server: str) -> Spread | None:
         """Deliveries a second."""

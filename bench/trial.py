@@ -62,10 +62,12 @@ class Trial:
     key: str
     title: str
     run: Callable[[Setting], Mapping[str, float]]
-    """Gives a value for each figure. Raises BenchError when something was lost, came twice or in another order."""
+    """Gives a value for each figure that can be had. Raises BenchError when something was lost or out of order."""
     figures: tuple[Figure, ...]
     headline: str
     """The figure that is shown while it runs."""
     bars: tuple[Bars, ...] = ()
     rounds: int | None = None
     """At most so many, where one takes long."""
+    left_out: Callable[[], Mapping[str, str]] = dict
+    """What of it cannot be measured here, by title, and why: `run` gives no value for those figures."""

@@ -15,7 +15,7 @@
 //   --hold S      instead of publishing, hold the connections for S seconds: memory of idle connections
 //   --eio         answer Engine.IO's heartbeat (text "2") with "3"
 //   --port P      may be given several times: the connections of each room are shared among the ports
-//   --pid P       report CPU time and resident memory of process P; of several the times are added up
+//   --pid P       report CPU time and resident memory of process P; of several the sum and the first's time
 //
 // At the end it waits for what is under way and counts, connection by connection, what is missing or came twice.
 // Prints one JSON object. Build: gcc -O2 -o wsload wsload.c
@@ -263,16 +263,21 @@ static double servers_cpu(bool kernel) {
     return sum;
 }
 
+static double first_cpu(void) {
+    return process_cpu(options.pid[0], false) + process_cpu(options.pid[0], true);
+}
+
 static void load(double connect_seconds) {
     pump(after(options.warm));
     counting = true;
     reads = 0;
     uint64_t began = now(), published_before = published, delivered_before = delivered;
-    double user = servers_cpu(false), system = servers_cpu(true), own = own_cpu();
+    double user = servers_cpu(false), system = servers_cpu(true), own = own_cpu(), first = first_cpu();
     pump(after(options.seconds));
     double seconds = (double)(now() - began) / 1e9;
     uint64_t sent = published - published_before, got = delivered - delivered_before, measured_reads = reads;
     user = servers_cpu(false) - user, system = servers_cpu(true) - system, own = own_cpu() - own;
+    first = first_cpu() - first;
     counting = false;
 
     uint64_t expected = published * (uint64_t)(options.connections / options.rooms), missing = 0, twice = 0;
@@ -287,12 +292,12 @@ static void load(double connect_seconds) {
     }
     printf("{\"seconds\": %.2f, \"published_per_s\": %.1f, \"deliveries_per_s\": %.0f, \"deliveries_per_read\": %.2f, "
            "\"p50_ms\": %.2f, \"p99_ms\": %.2f, \"server_user_cpu\": %.2f, \"server_kernel_cpu\": %.2f, "
-           "\"load_cpu\": %.2f, \"published\": %llu, \"acks\": %llu, \"confirmations\": %llu, "
+           "\"first_cpu\": %.2f, \"load_cpu\": %.2f, \"published\": %llu, \"acks\": %llu, \"confirmations\": %llu, "
            "\"missing\": %llu, \"twice\": %llu, \"connect_s\": %.2f, \"rss_kb\": %ld}\n",
            seconds, (double)sent / seconds, (double)got / seconds,
            measured_reads ? (double)got / (double)measured_reads : 0, percentile_ms(.5), percentile_ms(.99),
-           user / seconds, system / seconds, own / seconds, (unsigned long long)published, (unsigned long long)acks,
-           (unsigned long long)confirmations, (unsigned long long)missing, (unsigned long long)twice, connect_seconds,
+           user / seconds, system / seconds, first / seconds, own / seconds, (unsigned long long)published,
+           (unsigned long long)acks, (unsigned long long)confirmations, (unsigned long long)missing, (unsigned long long)twice, connect_seconds,
            process_rss_kb(options.pid[0]));
 }
 

@@ -18,10 +18,11 @@ from hubbub.ports import Append, Appended
 class Nodes:
     """All of them see the same topic."""
 
-    def __init__(self, servers: str, partitions: int = 4) -> None:
+    def __init__(self, servers: str, partitions: int = 4, linger: float = 0.5) -> None:
+        """`linger` in milliseconds is short: most tests append one record after the other."""
         self.servers = servers
         self.topic = f"test-{secrets.token_hex(4)}"
-        self.url = f"kafka://{servers}/{self.topic}?partitions={partitions}"
+        self.url = f"kafka://{servers}/{self.topic}?partitions={partitions}&linger={linger}"
         self.admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
         self._open: list[KafkaLog] = []
 

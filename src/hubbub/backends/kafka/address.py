@@ -8,22 +8,30 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hubbub.errors import ConfigurationError
 
 PORT = 9092
-PARTITIONS = 16
+PARTITIONS = 4
+"""Few: librdkafka sends a request for each, and the broker pays for requests rather than for records."""
+
+LINGER = 5.0
+"""Milliseconds for which an append may wait for others, so that they travel together: Kafka's own default since 4.0."""
+
+_MOST_LINGER = 1000.0
 
 _MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
-_FORM = "write it as kafka://host:9092,host:9092/topic, or with ?partitions=16"
+_FORM = "write it as kafka://host:9092,host:9092/topic, or with ?partitions=4"
 
 
 class Address(NamedTuple):
-    """What `kafka://user:password@host:port,host:port/topic?partitions=16` says; with TLS it is `kafkas:`.
+    """What `kafka://user:password@host:port,host:port/topic?partitions=4&linger=5` says; with TLS it is `kafkas:`.
 
-    `partitions` is for a topic that is made. `login` is what librdkafka is told beside the servers, secrets included.
+    `partitions` is for a topic that is made, `linger` in milliseconds. `login` is what librdkafka is told beside the
+    servers, secrets included.
     """
 
     servers: str
     topic: str
     partitions: int
     login: dict[str, str]
+    linger: float = LINGER
 
     @property
     def client(self) -> dict[str, Any]:
@@ -51,16 +59,27 @@ def parse(url: str, setting: str, cluster: str) -> Address:
     topic = parts.path.strip("/") or cluster
     options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     partitions = options.pop("partitions", str(PARTITIONS))
+    linger = _linger(options.pop("linger", str(LINGER)), setting)
     login = _login(parts.scheme, user, options, setting)
     if parts.scheme not in ("kafka", "kafkas") or not servers or not partitions.isdecimal() or not int(partitions):
         raise ConfigurationError(setting, _FORM)
     if options:
         raise ConfigurationError(
-            setting, f"{min(options)!r} is no option of kafka; there are partitions, mechanism, ca"
+            setting, f"{min(options)!r} is no option of kafka; there are partitions, linger, mechanism, ca"
         )
     if len(topic) > 249 or not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in topic):
         raise ConfigurationError(setting, f"{topic!r} is no name of a topic; {_FORM}")
-    return Address(",".join(servers), topic, int(partitions), login)
+    return Address(",".join(servers), topic, int(partitions), login, linger)
+
+
+def _linger(text: str, setting: str) -> float:
+    try:
+        linger = float(text)
+    except ValueError:
+        linger = -1.0
+    if not 0 <= linger <= _MOST_LINGER:
+        raise ConfigurationError(setting, f"linger: {text!r} is no number of milliseconds up to {_MOST_LINGER:g}")
+    return linger
 
 
 def _login(scheme: str, user: str, options: dict[str, str], setting: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
+from hubbub.backends.kafka.address import LINGER
 from hubbub.backends.kafka.following import Following
 from hubbub.backends.kafka.producing import DELIVERY_TIMEOUT, Flight, ProducerThread
 from hubbub.backends.kafka.repeats import Identity, Repeats
@@ -63,6 +64,7 @@ class Appender:
         repeats: Repeats,
         suspect: Callable[[], None],
         *,
+        linger: float = LINGER,
         timeout: float = DELIVERY_TIMEOUT,
     ) -> None:
         """`suspect` is called when it seems that the topic was made anew."""
@@ -76,7 +78,7 @@ class Appender:
         self._boarded: dict[Flight, tuple[_Batch, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending: set[asyncio.Future[Results]] = set()
-        self._producer = ProducerThread(client, topic.name, self._landed, timeout=timeout)
+        self._producer = ProducerThread(client, topic.name, self._landed, linger=linger, timeout=timeout)
 
     def append(self, batch: Sequence[Append]) -> asyncio.Future[Results]:
         """A future of the results, in the batch's order. It raises `OSError` when not all of them are known."""

@@ -21,6 +21,10 @@ log = logging.getLogger("hubbub.kafka")
 _POLL = 0.05
 """Seconds after which the thread looks for something else to do; nothing else can wake it."""
 
+_GATHER = 0.002
+"""Seconds for which it waits for more when something has come: partitions bring it one by one, and a turn of the loop
+costs more than a record."""
+
 _BATCH = 500
 _BATCHES_AHEAD = 4
 """Batches that may wait for the loop; then the thread waits, and librdkafka buffers, within its bound."""
@@ -106,7 +110,7 @@ class ConsumerThread:
                 self._obey(self._consumer)
                 first = self._consumer.poll(_POLL)
                 if first is not None:
-                    self._hand_over(_sort([first, *self._consumer.consume(_BATCH, 0)], dict(self._turns)))
+                    self._hand_over(_sort([first, *self._consumer.consume(_BATCH, _GATHER)], dict(self._turns)))
             except Exception:
                 log.exception("the consumer failed, and is replaced")
                 self._renew()

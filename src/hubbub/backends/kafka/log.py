@@ -131,7 +131,15 @@ class KafkaLog:
             memory=self._memory,
             clock=self._clock,
         )
-        appender = Appender(client, topic, following, repeats, self._suspicion.set, timeout=self._timeout)
+        appender = Appender(
+            client,
+            topic,
+            following,
+            repeats,
+            self._suspicion.set,
+            linger=self._address.linger,
+            timeout=self._timeout,
+        )
         scanner = ScannerThread(client, topic.name)
         reader = Reader(topic, following, marks, repeats, scanner, reach=self._reach)
         return _Clients(topic, marks, repeats, following, appender, scanner, reader)

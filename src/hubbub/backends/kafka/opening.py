@@ -17,7 +17,7 @@ START_PATIENCE = 10.0
 
 
 class KafkaBackend:
-    """A log on one topic: `kafka://host:9092,host:9092/topic?partitions=16`. It is nothing but a log.
+    """A log on one topic: `kafka://host:9092,host:9092/topic?partitions=4`. It is nothing but a log.
 
     `connect` before anything is used, `close` after the log was closed. `kept` in seconds is for a topic that has to
     be made, `start_patience` for the brokers at the start; the other options are `KafkaLog`'s.

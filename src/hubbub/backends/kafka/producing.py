@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from hubbub.backends.kafka.address import LINGER
 from hubbub.backends.kafka.envelope import make_headers
 from hubbub.ports import Append
 
@@ -19,6 +21,8 @@ DELIVERY_TIMEOUT = 5.0
 """Seconds after which an append that was not confirmed has failed, though it may be in the log."""
 
 _POLL = 0.1
+_GATHER = 0.002
+"""Seconds for which it waits for the others when one has landed: they are answered together."""
 
 
 class Flight:
@@ -54,8 +58,10 @@ class ProducerThread:
         topic: str,
         settle: Callable[[Sequence[Flight]], None],
         *,
+        linger: float = LINGER,
         timeout: float = DELIVERY_TIMEOUT,
     ) -> None:
+        """`linger` is in milliseconds, `timeout` in seconds."""
         self._topic = topic
         self._settle = settle
         self._loop = asyncio.get_running_loop()
@@ -66,8 +72,7 @@ class ProducerThread:
             **client,
             "enable.idempotence": True,
             "acks": "all",
-            # Long enough that what a turn of the loop appends travels in one request.
-            "linger.ms": 0.5,
+            "linger.ms": linger,
             "delivery.timeout.ms": int(timeout * 1000),
             "error_cb": self._failed,
         }
@@ -107,6 +112,7 @@ class ProducerThread:
         while not self._is_stopped:
             try:
                 self._producer.poll(_POLL)
+                self._gather()
                 if self._is_broken:
                     self._renew()
             except Exception:
@@ -114,6 +120,12 @@ class ProducerThread:
             self._hand_over()
         self._producer.flush(self._config["delivery.timeout.ms"] / 1000 + 1)
         self._hand_over()
+
+    def _gather(self) -> None:
+        """What was sent together lands partition by partition, most often."""
+        deadline = time.monotonic() + _GATHER
+        while self._landed and len(self._producer) and (left := deadline - time.monotonic()) > 0:
+            self._producer.poll(left)
 
     def _hand_over(self) -> None:
         if not self._landed:
