@@ -66,6 +66,7 @@ KILLS ?= 200
 .PHONY: crash
 crash: .venv/ready
 	DOCUMENT_KILLS=$(KILLS) $(BIN)/pytest -m slow tests/collab/test_kills.py
+	OWNER_KILLS=40 SHARING_SEEDS=200 $(BIN)/pytest -m slow tests/collab/test_owners.py tests/collab/test_sharing_faults.py
 
 SEEDS ?= 10000
 simulate: .venv/ready

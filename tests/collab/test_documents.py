@@ -14,6 +14,8 @@ import pytest
 import hubbub
 from hubbub import ConfigurationError, Conflict, Hubbub
 from hubbub.backends.memory.log import MemoryLog
+from hubbub.backends.memory.mailbox import MemoryExchange, MemoryMailbox
+from hubbub.backends.memory.registry import MemoryRegistry
 from hubbub.backends.memory.shared import SharedMemoryLog
 from hubbub.backends.memory.snapshots import MemorySnapshots
 from hubbub.collab import Documents
@@ -325,10 +327,11 @@ async def test_a_place_that_cannot_keep_documents_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no place for snapshots"):
         Documents(Hubbub(log=MemoryLog()))
     shared = SharedMemoryLog(MemoryLog())
-    with pytest.raises(ConfigurationError, match=r"nodes share this log.*set `backend`"):
+    with pytest.raises(ConfigurationError, match=r"nodes share the log.*set `backend`"):
         Documents(Hubbub(log=shared), snapshots=MemorySnapshots())
     with pytest.raises(ConfigurationError, match="give a MailedLog"):
-        Documents(Hubbub(log=shared), store=MemoryLog(), snapshots=MemorySnapshots())
+        app = Hubbub(log=shared, registry=MemoryRegistry(), mailbox=MemoryMailbox(MemoryExchange()))
+        Documents(app, store=MemoryLog(), snapshots=MemorySnapshots())
     app = Hubbub()
     Documents(app)
     with pytest.raises(ConfigurationError, match="once"):

@@ -129,6 +129,39 @@ async def test_an_owner_that_stops_hands_over() -> None:
 
 
 @virtual
+async def test_an_owner_that_stops_does_not_wait_for_others_to_be_silent() -> None:
+    scene = await Scene(14).start("n1", "n2", lease_seconds=60.0)
+    ann = await scene.open("ann", "n1", "n2")
+    ann.insert(0, "a")
+    await ann.saved()
+    others = [await scene.open(f"bob{number}", "n2") for number in range(4)]
+    slow = scene.cluster.nodes["n1"].log
+    append = slow.append
+
+    async def append_slowly(batch: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await append(batch)
+
+    slow.append = append_slowly  # type: ignore[method-assign]
+
+    async def type_on(document: Document) -> None:
+        while True:
+            document.insert(0, "b")
+            await asyncio.sleep(0.05)
+
+    typing = [asyncio.ensure_future(type_on(one)) for one in others]
+    await asyncio.sleep(1)
+    began = asyncio.get_running_loop().time()
+    await scene.cluster.nodes["n1"].stop()
+    assert asyncio.get_running_loop().time() - began < 5, "there is always something on its way"
+    await until(lambda: scene.owner() == "n2", 3)
+    for task in typing:
+        task.cancel()
+    await rest(ann, *others)
+    scene.judge(ann, *others)
+
+
+@virtual
 async def test_an_owner_that_is_cut_off_is_followed_and_comes_back() -> None:
     scene = await Scene(3).start("n1", "n2")
     ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")

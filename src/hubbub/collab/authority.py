@@ -120,12 +120,15 @@ class Authority:
     async def drain(self, seconds: float) -> None:
         """Brings everything to its end, as far as the time suffices, and saves what has no snapshot yet."""
         self._shelf.stop()
+        if self._sharing is not None:
+            # What others forward from now on would never end: they send it to whoever comes next.
+            self._sharing.close()
         try:
             async with asyncio.timeout(seconds):
                 await self.settle()
-                await self._shelf.save_all()
                 if self._sharing is not None:
                     await self._sharing.hand_over()
+                await self._shelf.save_all()
         except TimeoutError:
             log.warning("documents were not saved in time; their operations are in the log")
         self._tasks.cancel()

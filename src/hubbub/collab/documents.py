@@ -313,13 +313,13 @@ class Documents:
 def _peers(app: Hubbub, store: Any) -> Peers | None:
     """By what the nodes agree on who owns a document; None where there is one node. Raises `ConfigurationError`."""
     stores = app.stores
-    if not hasattr(store, "follow"):
-        if hasattr(stores.log, "follow"):
-            reason = "nodes share the log, and this store tells none of them what another appended: give a MailedLog"
-            raise ConfigurationError("documents", reason)
+    if not hasattr(store, "follow") and not hasattr(stores.log, "follow"):
         return None
     if stores.registry is None or stores.mailbox is None:
-        reason = "nodes share this log, and have no registry and mailbox to agree on who owns a document: set `backend`"
+        reason = "nodes share the log, and have no registry and mailbox to agree on who owns a document: set `backend`"
+        raise ConfigurationError("documents", reason)
+    if not hasattr(store, "follow"):
+        reason = "nodes share the log, and this store tells none of them what another appended: give a MailedLog"
         raise ConfigurationError("documents", reason)
     return Peers(stores.registry, stores.mailbox, app.hub.run)
 

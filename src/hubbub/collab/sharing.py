@@ -74,6 +74,8 @@ class Sharing:
         self._touch = touch
         self._wanted = wanted
         self._by_id: dict[str, Shared] = {}
+        self._is_away = False
+        """Whether leases cannot be had: that is said once."""
         self.following = Following(store, archive, tasks, find=find, take_in=take_in, reload=reload)
         self._post = Post(peers.mailbox, peers.run, forwarded=self._take_mail, refused=self._refused)
 
@@ -152,15 +154,15 @@ class Sharing:
             if shared.tenure.is_due or (shared.outgoing and shared.outgoing.oldest() <= now - _AGAIN):
                 self._ask(shared)
 
+    def close(self) -> None:
+        """Nothing of other nodes' authors is taken any more."""
+        self._post.close()
+
     async def hand_over(self) -> None:
         """Nobody has to wait for this node, which stops."""
+        await asyncio.gather(*(self._give_up(shared) for shared in self._by_id.values()))
         for shared in list(self._by_id.values()):
-            try:
-                await shared.tenure.give_up()
-            except Exception as error:
-                log.warning("document %s was not handed over: %s", shared.document.id, error)
             self.closed(shared.document)
-        self._post.close()
 
     # --- Inside ----------------------------------------------------------------------------------------
 
@@ -170,13 +172,22 @@ class Sharing:
             shared.is_asking = True
             self._tasks.start(self._take(shared))
 
+    async def _give_up(self, shared: Shared) -> None:
+        try:
+            await shared.tenure.give_up()
+        except Exception as error:
+            log.warning("document %s was not handed over: %s", shared.document.id, error)
+
     async def _take(self, shared: Shared) -> None:
         is_taken = False
         try:
             async with asyncio.timeout(self._options.lease_seconds):
                 is_taken = await shared.tenure.take()
+            self._is_away = False
         except Exception as error:
-            log.warning("document %s cannot be owned now: %s", shared.document.id, error or type(error).__name__)
+            if not self._is_away:
+                log.warning("documents cannot be owned now, which is tried again until they can: %r", error)
+            self._is_away = True
         finally:
             shared.is_asking = False
         if is_taken:
