@@ -131,7 +131,7 @@ async def through_the_authority(messages: list[bytes]) -> str:
         operation = decode(data)
         changes = read_changes(operation.operation)
         submission = Submission(
-            changes,
+            changes=changes,
             revision=operation.revision,
             client_id="0a",
             seq=operation.seq,
@@ -156,7 +156,7 @@ def through_loro(edits: list[Edit]) -> str:
             text.delete(position, deleted)
         if inserted:
             text.insert(position, inserted)
-    document.commit()
+        document.commit()
     return str(text.to_string())
 
 
@@ -164,8 +164,8 @@ def through_pycrdt(edits: list[Edit]) -> str:
     pycrdt = import_module("pycrdt")
     document = pycrdt.Doc()
     document["text"] = text = pycrdt.Text()
-    with document.transaction():
-        for position, deleted, inserted in edits:
+    for position, deleted, inserted in edits:
+        with document.transaction():
             if deleted:
                 del text[position : position + deleted]
             if inserted:

@@ -21,15 +21,15 @@ def map_over_composed_history(patch: pytest.MonkeyPatch) -> None:
     def rebase(submission: Any, edits: Any, budget: int | None = None) -> None:
         if edits:
             composed = compose_all([edit.changes for edit in edits])
-            submission.changes = submission.changes.map(composed, submission.client_id < edits[0].client_id)
-            submission.revision = edits[-1].revision
+            changes = submission.changes.map(composed, submission.client_id < edits[0].client_id)
+            submission.move(changes, edits[-1].revision)
 
     patch.setattr(live, "rebase", rebase)
     patch.setattr(latecomers, "rebase", rebase)
 
 
 def forget_what_was_had(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(authority.Authority, "_is_repeat", lambda self, document, submission: False)
+    patch.setattr(authority.Authority, "_is_repeat", lambda self, document, submission, author: False)
 
 
 def acknowledge_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from hubbub.collab.authority import Authority
 from hubbub.collab.changes import ChangeSet
 from hubbub.collab.live import LiveDocument, Submission
 from hubbub.collab.options import DocumentOptions
-from hubbub.collab.window import Edit, Window
+from hubbub.collab.window import Edit
 from hubbub.ports import Append
 from tests.collab.world import EVERYTHING
 
@@ -81,7 +81,7 @@ class Scene:
         return self
 
     def submit(self, changes: ChangeSet, revision: int, seq: int, client_id: str = "0a") -> None:
-        submission = Submission(changes, revision=revision, client_id=client_id, seq=seq, user="ann")
+        submission = Submission(changes=changes, revision=revision, client_id=client_id, seq=seq, user="ann")
         self.authority.submit(self.document, submission)
 
     async def type(self, count: int, client_id: str = "0a") -> None:
@@ -212,17 +212,3 @@ async def test_a_document_that_cannot_be_read_is_an_error_and_never_empty() -> N
     scene.log.trim("doc:d", 30)
     with pytest.raises(TryLater, match="cannot be read"):
         await scene.open()
-
-
-def test_the_window_is_bounded() -> None:
-    window = Window(0, most=10, most_cost=10_000)
-    for revision in range(2, 200, 2):
-        window.add(Edit(revision, ChangeSet.replace(revision, 0, 0, "x"), None))  # type: ignore[arg-type]
-        assert len(window.edits) <= 20
-        for at in range(window.start, revision + 1):
-            assert [edit.revision for edit in window.after(at)] == [n for n in range(2, revision + 1, 2) if n > at]
-    assert window.length_at(window.end) is None
-    assert window.length_at(window.end - 1) == window.end
-    for revision in range(200, 300):
-        window.add(Edit(revision, ChangeSet.replace(0, 0, 0, "x" * 3000), None))  # type: ignore[arg-type]
-    assert len(window.edits) < 8

@@ -362,6 +362,8 @@ async def test_an_owner_that_is_behind_says_later_and_not_never() -> None:
     ann.insert(0, "a")
     await ann.saved()
     live = scene.live("n1")
-    submission = Submission(ChangeSet.replace(5, 0, 0, "x"), revision=live.durable + 1, client_id="0b", seq=1, user="b")
+    submission = Submission(
+        changes=ChangeSet.replace(5, 0, 0, "x"), revision=live.durable + 1, client_id="0b", seq=1, user="b"
+    )
     with pytest.raises(TryLater):
         live.check_forwarded(submission)

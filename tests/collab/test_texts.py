@@ -21,13 +21,23 @@ def test_it_is_as_a_plain_text(data: st.DataObject) -> None:
             end = data.draw(st.integers(start, length))
             assert store.cut(start, end) == plain[start * 2 : end * 2]
             inserted = data.draw(st.text("xy🙂", max_size=9)).encode("utf-16-le")
-            store.splice(start, end - start, inserted)
+            if data.draw(st.booleans()):
+                store.splice(start, end - start, inserted)
+            else:
+                cuts = _is_low(plain, start) or _is_low(plain, end)
+                assert store.replace(start, end - start, inserted) is not cuts
+                if cuts:
+                    continue
             plain = plain[: start * 2] + inserted + plain[end * 2 :]
             assert store.length == len(plain) // 2
             assert b"".join(store._chunks) == plain
             for position in range(store.length + 1):
-                low = 0 < position < store.length and 0xDC <= plain[position * 2 + 1] < 0xE0
-                assert store.splits(position) is low
+                assert store.splits(position) is _is_low(plain, position)
+
+
+def _is_low(units: bytes, position: int) -> bool:
+    """Whether the second half of a pair is there."""
+    return 0 < position < len(units) // 2 and 0xDC <= units[position * 2 + 1] < 0xE0
 
 
 def test_a_large_text_is_held_in_chunks() -> None:

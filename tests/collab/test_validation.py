@@ -1,11 +1,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hubbub import BadMessage
 from hubbub.collab.changes import ChangeSet
 from hubbub.collab.texts import TextStore
-from hubbub.collab.validation import check_pairs, read_changes
+from hubbub.collab.validation import _read, check_pairs, read_changes
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,24 @@ def test_what_is_one() -> None:
     assert changes.to_json() == [1, [2], [0, "a", ""], [1, "🙂"], 1]
     assert (changes.length, changes.new_length) == (5, 6)
     assert read_changes([[2, ""]]).to_json() == [[2]]
+
+
+PART = st.one_of(
+    st.integers(-1, 3),
+    st.lists(st.one_of(st.integers(-1, 2), st.sampled_from(["", "a", "🙂", "\n", "\r", "\ud83d"])), max_size=3),
+)
+
+
+@given(st.tuples(PART, PART, PART).map(list), st.sampled_from([0, 6, 7, 8, 100]))
+def test_what_a_key_makes_is_read_as_anything_else(parts: Any, most: int) -> None:
+    try:
+        expected = _read(parts, most)
+    except BadMessage as error:
+        with pytest.raises(BadMessage) as caught:
+            read_changes(parts, most=most)
+        assert (caught.value.code, caught.value.reason, caught.value.field) == (error.code, error.reason, error.field)
+    else:
+        assert read_changes(parts, most=most) == expected
 
 
 def test_no_pair_is_cut() -> None:

@@ -12,13 +12,10 @@ from msgspec import Struct
 
 from hubbub import Conflict, HubbubError, TryLater
 from hubbub.collab.authors import Authors
-from hubbub.collab.changes import ChangeSet
 from hubbub.collab.live import Loaded
 from hubbub.collab.options import DocumentOptions
-from hubbub.collab.records import Record, decode_record
 from hubbub.collab.texts import TextStore
-from hubbub.collab.validation import read_changes
-from hubbub.collab.window import Edit, Window
+from hubbub.collab.window import Edit, Window, read_edit
 from hubbub.ports import DocumentLog, Page, Snapshot, Snapshots
 
 log = logging.getLogger("hubbub.collab")
@@ -27,8 +24,6 @@ T = TypeVar("T")
 
 _STRETCH = 256
 """Records that are read and applied in one go, so that the loop gets its turn between."""
-
-_MOST_UNITS = 2**53
 
 
 class Missing(HubbubError):
@@ -76,7 +71,7 @@ class Archive:
             loaded.epoch = head.epoch
             loaded.saved = -1
         async for edit in self.edits(id, head.epoch, loaded.revision, head.offset):
-            loaded.apply(edit.revision, edit.changes, edit.record)
+            loaded.apply(edit)
         if snapshot.epoch != head.epoch:
             # Before anything is built on it.
             await self.save(id, snapshot_of(loaded, now))
@@ -120,7 +115,7 @@ class Archive:
         snapshot = await answer(self.snapshots.before(id, epoch, revision))
         loaded = _begin(snapshot or Snapshot(epoch, 0, 0.0, b"", b"{}"))
         async for edit in self._edits_upto(id, epoch, loaded.revision, revision):
-            loaded.apply(edit.revision, edit.changes, edit.record)
+            loaded.apply(edit)
         return loaded.revision, str(loaded.text)
 
     async def save(self, id: str, snapshot: Snapshot) -> None:
@@ -151,13 +146,6 @@ class Archive:
 
 def snapshot_of(loaded: Loaded, now: float) -> Snapshot:
     return Snapshot(loaded.epoch, loaded.revision, now, str(loaded.text).encode(), loaded.authors.encode())
-
-
-def read_edit(offset: int, data: bytes) -> Edit:
-    """A record of the log. It was checked when it was written."""
-    record: Record = decode_record(data)
-    changes: ChangeSet = read_changes(record.operation, most=_MOST_UNITS)
-    return Edit(offset, changes, record)
 
 
 def _begin(snapshot: Snapshot) -> Loaded:

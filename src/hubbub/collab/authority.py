@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from inspect import isawaitable
 from typing import Any, cast
 
 from hubbub import BadMessage, Denied, InternalError, ProtocolError, TryLater
 from hubbub.collab.archive import Archive
+from hubbub.collab.authors import Author
 from hubbub.collab.forwarding import Forwarded
 from hubbub.collab.latecomers import Latecomers
-from hubbub.collab.live import LiveDocument, Readers, Submission
+from hubbub.collab.live import LiveDocument, Readers, Submission, from_the_future
 from hubbub.collab.options import DocumentOptions
 from hubbub.collab.sharing import Peers, Sharing
 from hubbub.collab.shelf import Shelf
@@ -53,7 +53,7 @@ class Authority:
         """
         self.archive = Archive(store, snapshots, options)
         self._store = store
-        self._options = options
+        self._most_queued = options.max_queued
         self._wall_ms = wall_ms
         self._tasks = Tasks()
         self._shelf = Shelf(self.archive, options, self._tasks, wall_ms=wall_ms)
@@ -92,14 +92,20 @@ class Authority:
         return await self._shelf.open(id, readers, create=create)
 
     def submit(self, document: LiveDocument, submission: Submission) -> None:
-        """Takes an operation. What becomes of it the document's readers are told. Raises `ProtocolError`."""
+        """Takes an operation. What becomes of it the document's readers are told.
+
+        Raises `BadMessage` for one from the future, `TryLater` (`too_many_pending`).
+        """
         submission.epoch = document.epoch
-        if not document.is_reloading:
-            document.check(submission)
-        if len(document.queue) >= self._options.max_queued:
+        if submission.revision > document.durable and not document.is_reloading:
+            raise from_the_future(document.durable)
+        queue = document.queue
+        if len(queue) >= self._most_queued:
             raise TryLater("too_many_pending", "the document gets too many operations", retry_after_ms=500)
-        document.queue.append(submission)
-        self._touch(document)
+        queue.append(submission)
+        self._dirty[document] = None
+        if not self._is_awake:
+            self._touch(document)
 
     async def catch_up(self, document: LiveDocument) -> None:
         """Returns when nothing is missing of what any node had acknowledged by now. Raises `HubbubError`."""
@@ -140,11 +146,14 @@ class Authority:
         self._dirty[document] = None
         if not self._is_awake and not self._is_flying:
             self._is_awake = True
-            asyncio.get_running_loop().call_soon(self.turn)
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._is_awake = False
+        self.turn()
 
     def turn(self) -> None:
         """Takes what was submitted, as far as it goes in one turn. It is called by itself, soon."""
-        self._is_awake = False
         if self._is_flying:
             return
         dirty, self._dirty = self._dirty, {}
@@ -155,11 +164,12 @@ class Authority:
         for document in dirty:
             if document.is_reloading or (document.queue and not self._may_write(document)):
                 continue
-            while document.queue and budget > 0 and len(document.pending) < _BATCH:
+            queue, pending = document.queue, document.pending
+            while queue and budget > 0 and len(pending) < _BATCH:
                 budget = self._take(document, batch, budget, now)
-            if document.pending:
+            if pending:
                 flights.append(document)
-            if document.queue:
+            if queue:
                 self._touch(document)
         if batch:
             self._append(batch, flights)
@@ -174,7 +184,12 @@ class Authority:
             if submission.epoch != document.epoch:
                 document.readers.outdated(submission)
                 return budget
-            if self._is_repeat(document, submission):
+            author = document.authors.find(submission.client_id)
+            if (
+                author is not None
+                and (submission.seq <= author.seq or submission.user != author.user)
+                and self._is_repeat(document, submission, author)
+            ):
                 return budget
             if not submission.is_checked:
                 document.check_forwarded(submission)
@@ -196,15 +211,10 @@ class Authority:
             document.readers.refused(submission, InternalError())
         return budget
 
-    def _is_repeat(self, document: LiveDocument, submission: Submission) -> bool:
-        """Whether it was had before. Raises `ProtocolError` for what cannot be."""
-        author = document.authors.find(submission.client_id)
-        if author is None:
-            return False
+    def _is_repeat(self, document: LiveDocument, submission: Submission, author: Author) -> bool:
+        """What to do with one that is not the author's next: whether it was had. Raises `ProtocolError` if not."""
         if author.user != submission.user:
             raise Denied("forbidden", "the client id is another user's", field="clientId")
-        if submission.seq > author.seq:
-            return False
         if submission.seq < author.seq:
             raise BadMessage("invalid_message", f"operation {author.seq} was had already", field="payload.seq")
         if author.revision <= document.durable:
@@ -214,7 +224,7 @@ class Authority:
 
     def _append(self, batch: list[Append], flights: list[LiveDocument]) -> None:
         results = self._store.append(batch)
-        if isawaitable(results):
+        if hasattr(results, "__await__"):
             self._is_flying = True
             self._tasks.start(self._append_later(results, batch, flights))
         else:
@@ -232,29 +242,25 @@ class Authority:
             self._touch(document)
 
     def _settle(self, results: Sequence[Appended | Refused], flights: list[LiveDocument]) -> None:
+        if len(flights) == 1:
+            self._settle_one(flights[0], results)
+            return
         place = 0
         for document in flights:
-            pending, document.pending = document.pending, []
-            count = len(pending)
-            self._settle_one(document, pending, results[place : place + count])
+            count = len(document.pending)
+            self._settle_one(document, results[place : place + count])
             place += count
 
-    def _settle_one(self, document: LiveDocument, pending: list[Any], results: Sequence[Appended | Refused]) -> None:
+    def _settle_one(self, document: LiveDocument, results: Sequence[Appended | Refused]) -> None:
         """What the log has is told; what it has not is tried again, or refused, after the document was read anew."""
-        committed = []
-        for (_, edit), result in zip(pending, results, strict=True):
-            if isinstance(result, Refused) or result.epoch != document.epoch:
-                break
-            document.commit(edit, result.offset)
-            committed.append(edit)
+        committed, lost = document.settle(results)
         if committed:
             self._tell(document, committed)
-        if len(committed) == len(pending):
+        if not lost:
             document.readers.settled()
             if self._sharing is not None:
                 self._sharing.following.settled(document)
             return
-        lost = [submission for submission, _ in pending[len(committed) :]]
         failed = results[len(committed)]
         if isinstance(failed, Refused) and failed.code != "conflict":
             error = TryLater(failed.code, failed.reason, retry_after_ms=1000)

@@ -38,12 +38,11 @@ class Authors:
     def __init__(self, stored: bytes = b"{}") -> None:
         """`stored` is what `encode` gave. Raises `msgspec.DecodeError` for anything else."""
         self._authors: OrderedDict[str, Author] = OrderedDict(_decode(stored))
+        self.find = self._authors.get
+        """The author with a client id, or None."""
 
     def __len__(self) -> int:
         return len(self._authors)
-
-    def find(self, client_id: str) -> Author | None:
-        return self._authors.get(client_id)
 
     def admit(self, user: str, client_id: str | None) -> str:
         """The client id of a user who comes: the one that they had, or a new one.

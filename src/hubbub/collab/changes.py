@@ -10,8 +10,10 @@ what comes of them, so that the loops here follow those there step by step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from msgspec import Struct
 
 TRANSFORM = "codemirror-changeset/1"
 """Names this algebra where two sides have to agree on it."""
@@ -20,19 +22,19 @@ KEEP = -1
 
 _END = -2
 
+Replacement = tuple[int, int, int, bytes]
+"""Its place before, and after, the units deleted there, the text inserted."""
 
-class ChangeSet:
+
+class ChangeSet(Struct, gc=False):
     """Immutable. `sections` has two numbers for each section: its length before, and after, or `KEEP`.
 
-    `texts` has the inserted text of each section, empty where nothing is inserted.
+    `texts` has the inserted text of each section, empty where nothing is inserted. Both are taken as they are;
+    `read_changes` is for what comes from outside.
     """
 
-    __slots__ = ("sections", "texts")
-
-    def __init__(self, sections: list[int], texts: list[bytes]) -> None:
-        """Takes what it is given as it is; `read_changes` is for what comes from outside."""
-        self.sections = sections
-        self.texts = texts
+    sections: list[int]
+    texts: list[bytes]
 
     @classmethod
     def replace(cls, length: int, position: int, deleted: int, inserted: str) -> ChangeSet:
@@ -73,28 +75,23 @@ class ChangeSet:
         sections = self.sections
         return not sections or (len(sections) == 2 and sections[1] < 0)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ChangeSet):
-            return NotImplemented
-        return self.sections == other.sections and self.texts == other.texts
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"ChangeSet({self.to_json()!r})"
 
-    def edits(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Each replacement: its place before, and after, the units deleted there, the text inserted."""
-        old = new = 0
+    def edits(self) -> Sequence[Replacement]:
+        """What is replaced, in order."""
         sections = self.sections
+        old = new = 0
+        edits: list[Replacement] = []
         for at in range(0, len(sections), 2):
             length, inserted = sections[at], sections[at + 1]
             if inserted < 0:
                 new += length
             else:
-                yield old, new, length, self.texts[at >> 1]
+                edits.append((old, new, length, self.texts[at >> 1]))
                 new += inserted
             old += length
+        return edits
 
     def apply(self, text: str) -> str:
         """The text that comes of it. Raises `ValueError` for one of another length."""

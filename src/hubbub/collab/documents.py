@@ -188,7 +188,7 @@ class Documents:
         document = audience.document
         changes = read_changes(payload.operation)
         submission = Submission(
-            changes,
+            changes=changes,
             revision=payload.revision,
             client_id=reader.client_id,
             seq=payload.seq,

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hubbub import HubbubError
-from hubbub.collab.archive import Archive, answer, read_edit
+from hubbub.collab.archive import Archive, answer
 from hubbub.collab.live import LiveDocument
 from hubbub.collab.tasks import Tasks
-from hubbub.collab.window import Edit
+from hubbub.collab.window import Edit, read_edit
 from hubbub.ports import SharedLog
 
 log = logging.getLogger("hubbub.collab")

@@ -197,18 +197,17 @@ class Sender:
 
 def read_forwarded(post: Post, mail: Forwarded) -> Submission:
     """What another node's author wants appended. Raises `BadMessage`."""
-    submission = Submission(
-        read_changes(mail.operation),
+    return Submission(
+        changes=read_changes(mail.operation),
         revision=mail.revision,
         client_id=mail.client_id,
         seq=mail.seq,
         user=mail.user,
         peer=Sender(post, mail),
         parts=mail.operation,
+        epoch=mail.epoch,
+        is_checked=False,
     )
-    submission.epoch = mail.epoch
-    submission.is_checked = False
-    return submission
 
 
 def refusal_error(refusal: Refusal) -> ProtocolError:

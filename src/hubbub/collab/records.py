@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Record(Struct, rename="camel"):
+class Record(Struct, rename="camel", gc=False):
     """An operation as it applies to the revision before it, whose it is, and when it came (ms since 1970)."""
 
     operation: list[Any]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-_LARGEST = 128 * 1024
+_LARGEST = 32 * 1024
 """Bytes of a chunk above which it is cut in two."""
 
 
 class TextStore:
     """Positions and lengths count UTF-16 units. Nothing here checks what it is given: `validation` does."""
 
-    __slots__ = ("_at", "_chunks", "_start", "length")
+    __slots__ = ("_at", "_chunk", "_chunks", "_start", "length")
 
     def __init__(self, text: str = "") -> None:
         """Raises `UnicodeEncodeError` (a `ValueError`) for lone surrogates."""
@@ -18,6 +18,7 @@ class TextStore:
         self.length = len(units) // 2
         # Where the last edit was: the next one is near it, as a rule.
         self._at = 0
+        self._chunk = self._chunks[0]
         self._start = 0
 
     def __str__(self) -> str:
@@ -30,12 +31,32 @@ class TextStore:
 
     def splits(self, position: int) -> bool:
         """Whether the position is inside a surrogate pair."""
-        if not 0 < position < self.length:
-            return False
-        chunk, offset = self._find(position)
-        if offset == len(chunk):
-            chunk, offset = self._chunks[self._at + 1], 0
+        chunk = self._chunk
+        offset = position * 2 - self._start
+        if not 0 <= offset < len(chunk):
+            if not 0 < position < self.length:
+                return False
+            chunk, offset = self._find(position)
+            if offset == len(chunk):
+                chunk, offset = self._chunks[self._at + 1], 0
         return chunk[offset + 1] & 0xFC == 0xDC
+
+    def replace(self, position: int, deleted: int, inserted: bytes) -> bool:
+        """So many units at a position give way to others, unless that cuts a surrogate pair: then nothing changes."""
+        chunk = self._chunk
+        offset = position * 2 - self._start
+        end = offset + deleted * 2
+        if offset >= 0 and end < len(chunk) < _LARGEST - len(inserted):
+            # All within the chunk where the last edit was.
+            if chunk[offset + 1] & 0xFC == 0xDC or (deleted and chunk[end + 1] & 0xFC == 0xDC):
+                return False
+            chunk[offset:end] = inserted
+            self.length += len(inserted) // 2 - deleted
+            return True
+        if self.splits(position) or self.splits(position + deleted):
+            return False
+        self.splice(position, deleted, inserted)
+        return True
 
     def cut(self, start: int, end: int) -> bytes:
         """The units between two positions."""
@@ -54,36 +75,45 @@ class TextStore:
 
     def splice(self, position: int, deleted: int, inserted: bytes) -> None:
         """So many units at a position give way to others."""
-        chunk, offset = self._find(position)
-        left = deleted * 2
-        if offset + left <= len(chunk):
-            chunk[offset : offset + left] = inserted
+        chunk = self._chunk
+        offset = position * 2 - self._start
+        if not 0 <= offset <= len(chunk):
+            chunk, offset = self._find(position)
+        end = offset + deleted * 2
+        if end <= len(chunk):
+            chunk[offset:end] = inserted
         else:
-            left -= len(chunk) - offset
+            end -= len(chunk)
             chunk[offset:] = inserted
-            self._remove(self._at + 1, left)
+            self._remove(self._at + 1, end)
         self.length += len(inserted) // 2 - deleted
         if len(chunk) > _LARGEST:
             self._divide(self._at)
         elif not chunk and len(self._chunks) > 1:
             del self._chunks[self._at]
-            self._at = self._start = 0
+            self._begin()
 
     def _find(self, position: int) -> tuple[bytearray, int]:
-        """The chunk with the position, the last one that may have it not included, and the byte within it."""
-        offset = position * 2 - self._start
-        chunks, at = self._chunks, self._at
-        if offset < 0:
-            at = self._start = 0
-            offset = position * 2
-        chunk = chunks[at]
-        while offset > len(chunk):
-            offset -= len(chunk)
-            self._start += len(chunk)
+        """The chunk with the position, the last one that may have it not included, and the byte within it.
+
+        It is looked for from where the last edit was.
+        """
+        chunks, at, start = self._chunks, self._at, self._start
+        offset = position * 2
+        while offset < start:
+            at -= 1
+            start -= len(chunks[at])
+        while offset > start + len(chunks[at]):
+            start += len(chunks[at])
             at += 1
-            chunk = chunks[at]
-        self._at = at
-        return chunk, offset
+        self._at, self._start = at, start
+        self._chunk = chunks[at]
+        return self._chunk, offset - start
+
+    def _begin(self) -> None:
+        """The next position is looked for from the beginning."""
+        self._at = self._start = 0
+        self._chunk = self._chunks[0]
 
     def _remove(self, at: int, left: int) -> None:
         """Takes so many bytes from the beginning of the chunk with this number, and of those behind it."""
@@ -99,3 +129,4 @@ class TextStore:
         chunk = self._chunks[at]
         half = _LARGEST // 2
         self._chunks[at : at + 1] = [chunk[start : start + half] for start in range(0, len(chunk), half)]
+        self._chunk = self._chunks[at]

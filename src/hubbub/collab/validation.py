@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import utf_16_le_encode
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ MOST_UNITS = 32 * 1024
 """Size of an operation: each inserted unit counts 1 and each part 2, so that it is never more than its JSON."""
 
 _FIELD = "payload.operation"
+_encode = utf_16_le_encode
 
 
 def read_changes(parts: Any, length: int | None = None, *, most: int = MOST_UNITS) -> ChangeSet:
@@ -21,28 +23,51 @@ def read_changes(parts: Any, length: int | None = None, *, most: int = MOST_UNIT
     The result is what CodeMirror would make of it. Raises `BadMessage`: `invalid_message` for what is no change
     set, does not fit the document, or has lone surrogates or line breaks within a line, `too_large` above `most`.
     """
+    changes = _read_key(parts, most)
+    if changes is None:
+        changes = _read(parts, most)
+    if length is not None and changes.length != length:
+        raise _invalid(_FIELD, f"is for {changes.length} units, and the document has {length} at that revision")
+    return changes
+
+
+def _read_key(parts: Any, most: int) -> ChangeSet | None:
+    """What one key makes, as a rule: within a text some units give way to a piece of a line. None for all else."""
+    if type(parts) is not list or len(parts) != 3:
+        return None
+    before, part, after = parts
+    if type(before) is not int or type(part) is not list or type(after) is not int or not 0 < len(part) < 3:
+        return None
+    deleted, line = part if len(part) == 2 else (part[0], "")
+    if type(deleted) is not int or type(line) is not str or before < 1 or after < 1 or deleted < 0:
+        return None
+    if not (line or deleted) or "\n" in line or "\r" in line or 2 * len(line) + 6 > most:
+        return None
+    try:
+        text = _encode(line)[0]
+    except UnicodeEncodeError:
+        return None
+    return ChangeSet([before, KEEP, deleted, len(text) // 2, after, KEEP], [b"", text, b""])
+
+
+def _read(parts: Any, most: int) -> ChangeSet:
     if not isinstance(parts, list):
         raise _invalid(_FIELD, "is a list of numbers and lists")
     if 2 * len(parts) > most:
         raise _too_large(most)
     sections: list[int] = []
     texts: list[bytes] = []
-    covered = 0
     for part in parts:
         if type(part) is int:
             if part < 1:
                 raise _invalid(f"{_FIELD}[{len(texts)}]", "keeps 1 unit at least")
-            covered += part
             sections += (part, KEEP)
             texts.append(b"")
             continue
         text = _replaced(part, len(texts))
         most -= len(text) // 2
-        covered += part[0]
         sections += (part[0], len(text) // 2)
         texts.append(text)
-    if length is not None and covered != length:
-        raise _invalid(_FIELD, f"is for {covered} units, and the document has {length} at that revision")
     if most < 2 * len(parts):
         raise _too_large(MOST_UNITS)
     return ChangeSet(sections, texts)
@@ -68,7 +93,7 @@ def _replaced(part: Any, place: int) -> bytes:
     if not text and not part[0]:
         raise _invalid(where, "changes nothing")
     try:
-        return text.encode("utf-16-le")
+        return _encode(text)[0]
     except UnicodeEncodeError:
         raise _invalid(where, "has a lone surrogate") from None
 
@@ -78,7 +103,12 @@ def check_pairs(edits: Iterable[tuple[int, int, int, bytes]], text: TextStore) -
     splits = text.splits
     for old, _, deleted, _ in edits:
         if splits(old) or (deleted and splits(old + deleted)):
-            raise _invalid(_FIELD, "cuts a surrogate pair")
+            raise cut_pair()
+
+
+def cut_pair() -> BadMessage:
+    """What an operation is refused with that would leave half of a surrogate pair."""
+    return _invalid(_FIELD, "cuts a surrogate pair")
 
 
 def _invalid(field: str, reason: str) -> BadMessage:

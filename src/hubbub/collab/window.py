@@ -8,28 +8,58 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hubbub.collab.changes import ChangeSet
-from hubbub.collab.records import Record
+from hubbub.collab.records import Record, decode_record
+from hubbub.collab.validation import read_changes
 
 _MOST = 2048
 _MOST_COST = 1024 * 1024
+_FRESH_COST = 128 * 1024
+"""Bytes of the newest edits that are at hand; of older ones there is only the record, until they are asked for."""
 _COST = 200
-"""Bytes that an operation takes besides its texts."""
+"""Bytes that an operation takes besides its record and its sections."""
+_SECTION_COST = 40
+_MOST_UNITS = 2**53
 
 
-class Edit(Struct, eq=False):
-    """An operation at its place in the log."""
+class Edit(Struct, eq=False, gc=False):
+    """An operation at its place in the log. `cost` is about what it takes in memory, in bytes."""
 
     revision: int
-    changes: ChangeSet
-    record: Record
+    client_id: str
+    data: bytes
+    """The record, as it is in the log."""
+    cost: int
+    _changes: ChangeSet | None
+    _record: Record | None
 
     @property
-    def client_id(self) -> str:
-        return self.record.client_id
+    def changes(self) -> ChangeSet:
+        if self._changes is None:
+            self._changes = read_changes(self.record.operation, most=_MOST_UNITS)
+        return self._changes
+
+    @property
+    def record(self) -> Record:
+        if self._record is None:
+            self._record = decode_record(self.data)
+        return self._record
+
+
+def read_edit(offset: int, data: bytes) -> Edit:
+    """A record of the log, at this offset. It was checked when it was written."""
+    record: Record = decode_record(data)
+    return make_edit(offset, read_changes(record.operation, most=_MOST_UNITS), record, data)
+
+
+def make_edit(revision: int, changes: ChangeSet, record: Record, data: bytes) -> Edit:
+    cost = _COST + len(data) + _SECTION_COST * len(changes.texts)
+    return Edit(revision, record.client_id, data, cost, changes, record)
 
 
 class Window:
     """The edits after the revision `start`, in order. It is cut when there are twice as many as are wanted."""
+
+    __slots__ = ("_cost", "_fresh", "_fresh_cost", "_most", "_most_cost", "edits", "start")
 
     def __init__(self, start: int, *, most: int = _MOST, most_cost: int = _MOST_COST) -> None:
         self.start = start
@@ -37,6 +67,9 @@ class Window:
         self._most = most
         self._most_cost = most_cost
         self._cost = 0
+        # The place of the first edit that is at hand, and the cost from there on.
+        self._fresh = 0
+        self._fresh_cost = 0
 
     @property
     def end(self) -> int:
@@ -44,9 +77,19 @@ class Window:
         return self.edits[-1].revision if self.edits else self.start
 
     def add(self, edit: Edit) -> None:
-        self.edits.append(edit)
-        self._cost += _cost_of(edit)
-        if len(self.edits) > 2 * self._most or self._cost > 2 * self._most_cost:
+        edits, cost = self.edits, edit.cost
+        edits.append(edit)
+        self._cost += cost
+        fresh_cost = self._fresh_cost + cost
+        while fresh_cost > _FRESH_COST:
+            old = edits[self._fresh]
+            if old is edit:
+                break
+            old._changes = old._record = None
+            fresh_cost -= old.cost
+            self._fresh += 1
+        self._fresh_cost = fresh_cost
+        if len(edits) > 2 * self._most or self._cost > 2 * self._most_cost:
             self._cut()
 
     def after(self, revision: int) -> Sequence[Edit]:
@@ -62,19 +105,17 @@ class Window:
         return edits[0].changes.length if edits else None
 
     def _cut(self) -> None:
-        cost = self._cost
+        edits, cost = self.edits, self._cost
         place = 0
-        while len(self.edits) - place > self._most or (cost > self._most_cost and place < len(self.edits) - 1):
-            cost -= _cost_of(self.edits[place])
+        while len(edits) - place > self._most or (cost > self._most_cost and place < len(edits) - 1):
+            cost -= edits[place].cost
             place += 1
         if place:
-            self.start = self.edits[place - 1].revision
-            del self.edits[:place]
+            self._fresh_cost -= sum(edit.cost for edit in edits[self._fresh : place])
+            self._fresh = max(0, self._fresh - place)
+            self.start = edits[place - 1].revision
+            del edits[:place]
             self._cost = cost
-
-
-def _cost_of(edit: Edit) -> int:
-    return _COST + 40 * len(edit.changes.texts) + sum(map(len, edit.changes.texts))
 
 
 def _revision_of(edit: Edit) -> int:

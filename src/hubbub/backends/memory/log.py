@@ -91,7 +91,8 @@ class MemoryLog:
     def _refusal(self, item: Append, refused: set[str]) -> Refused | None:
         if item.expected is None:
             return None
-        head = self.head(item.log).offset
+        ring = self._rings.get(item.log)
+        head = 0 if ring is None else ring.head
         if head == item.expected and item.log not in refused:
             return None
         refused.add(item.log)
