@@ -8,12 +8,13 @@ import subprocess
 import time
 from pathlib import Path
 
+from bench.brokers import KAFKA
 from bench.process import ROOT, cores
 from bench.servers import PEERS
 
 PYTHON_PACKAGES = (
     "hubbub", "picows", "aiofastnet", "msgspec", "uvloop", "uvicorn", "starlette", "websockets",
-    "python-socketio", "socketify",
+    "python-socketio", "socketify", "channels", "channels_redis", "redis", "confluent-kafka",
 )  # fmt: skip
 NODE_PACKAGES = ("ws", "bufferutil", "socket.io")
 
@@ -59,4 +60,6 @@ def facts() -> dict[str, str]:
         "python": platform.python_version(),
         "node": _says("node", "--version").lstrip("v"),
         "compiler": _says("gcc", "--version"),
+        "redis server": _says("redis-server", "--version"),
+        "kafka": ", ".join(sorted(file.stem for file in KAFKA.glob("kafka_2.13-*.jar"))) or "-",
     } | {name: version for name, version in versions.items() if version != "-"}

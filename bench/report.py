@@ -88,14 +88,14 @@ def _idle(run: Run) -> list[str]:
     return _table((f"{IDLE.title}, memory of each", "resident"), rows)
 
 
-def _trials(run: Run) -> list[str]:
-    """A table for each trial that was run."""
-    lines: list[str] = []
+def _trials(run: Run) -> dict[str, list[str]]:
+    """By section: a table for each trial that was run."""
+    sections: dict[str, list[str]] = {}
     for trial in TRIALS:
         if trial.key in run.results.trials:
             rows = [(one.title, _figure(run, trial.key, one)) for one in trial.figures]
-            lines += [*_table((trial.title, "measured"), rows), ""]
-    return lines[:-1]
+            sections.setdefault(trial.section, []).append("\n".join(_table((trial.title, "measured"), rows)))
+    return sections
 
 
 def _figure(run: Run, trial: str, figure: Figure) -> str:
@@ -118,8 +118,8 @@ def markdown(run: Run) -> str:
         parts += ["## In the typical round", "\n".join(_details(run))]
     if run.with_idle:
         parts += ["## Idle memory", "\n".join(_idle(run))]
-    if run.results.trials:
-        parts += ["## Nothing lost", "\n".join(_trials(run))]
+    for section, tables in _trials(run).items():
+        parts += [f"## {section}", *tables]
     if run.skipped:
         parts += ["## Left out", "\n".join(f"- {name}: {why}" for name, why in run.skipped.items())]
     if run.results.failures:

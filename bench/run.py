@@ -17,7 +17,7 @@ from bench.machine import facts
 from bench.process import ROOT, SCRATCH, BenchError
 from bench.servers import BENCH, Server, all_servers
 from bench.stats import Results
-from bench.trial import Setting, Trial
+from bench.trial import PartlyFailed, Setting, Trial
 from bench.trials import ALL_KEYS, TRIALS
 from bench.workloads import IDLE, THROUGHPUT, Work
 
@@ -139,14 +139,19 @@ def run_trials(trials: Sequence[Trial], results: Results, options: Options, prog
             done = results.trials[trial.key]
 
             def action(trial: Trial = trial, number: int = number, done: list[Any] = done) -> str:
-                found = trial.run(Setting(options.hub, options.seconds, options.warm, number))
+                try:
+                    found = trial.run(Setting(options.hub, options.seconds, options.warm, number))
+                except PartlyFailed as error:
+                    done.append(error.found)
+                    raise
                 done.append(found)
                 shown = next(figure for figure in trial.figures if figure.key == trial.headline)
                 return f"{found[shown.key]:,.2f} {shown.unit}" if shown.key in found else "done"
 
             label = f"round {number + 1}/{rounds_of(trial, options)}  {trial.title}"
             if failure := progress.step(label, action):
-                done.append(None)
+                if len(done) == number:
+                    done.append(None)
                 results.failures.append(f"round {number + 1}, {trial.title}: {failure}")
 
 

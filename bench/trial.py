@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.process import BenchError
 from bench.servers import Kind
+
+
+class PartlyFailed(BenchError):
+    """Some of a trial's measurements could not be made; `found` has the figures of the others."""
+
+    def __init__(self, found: Mapping[str, float], reason: str) -> None:
+        super().__init__(reason)
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -69,5 +78,7 @@ class Trial:
     bars: tuple[Bars, ...] = ()
     rounds: int | None = None
     """At most so many, where one takes long."""
+    section: str = "Nothing lost"
+    """Where in the report it stands."""
     left_out: Callable[[], Mapping[str, str]] = dict
     """What of it cannot be measured here, by title, and why: `run` gives no value for those figures."""

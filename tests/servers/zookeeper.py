@@ -9,6 +9,8 @@ import pytest
 from tests.servers.processes import Server, free_port, require, wait_until
 
 _JAR = Path("/usr/share/java/zookeeper.jar")
+_QUICK = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""It lives for seconds: starting is what it does most."""
 
 
 class ZookeeperServer(Server):
@@ -23,7 +25,7 @@ class ZookeeperServer(Server):
             pytest.skip(reason)
         settings = place / "zoo.cfg"
         program = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        super().__init__(place, [java, "-Xmx128m", "-cp", str(_JAR), program, str(settings)])
+        super().__init__(place, [java, *_QUICK, "-cp", str(_JAR), program, str(settings)])
         self.port = free_port()
         settings.write_text(
             f"tickTime=200\ndataDir={place}/data\nclientPortAddress=127.0.0.1\nclientPort={self.port}\n"
