@@ -264,3 +264,33 @@ async def asleep(pid: int) -> None:
     async with asyncio.timeout(20):
         while (await asyncio.to_thread(stat.read_text)).rpartition(")")[2].split()[0] != "T":
             await asyncio.sleep(0.01)
+
+
+async def test_redis_dies_while_people_type(tmp_path: Path) -> None:
+    """It keeps what it answered for: the nodes read the document anew, and nobody's edits are lost or doubled."""
+    server = RedisServer(tmp_path / "redis", "--appendonly", "yes", "--appendfsync", "always")
+    server.start()
+    try:
+        async with nodes(server, tmp_path, "hubbub.cli.main", "hubbub.cli.main") as cluster:
+            people = [await open_one(process, name) for process, name in zip(cluster.processes, NAMES[:2], strict=True)]
+            typists = [Typist(document, 0x20000 + number * 0x4000) for number, (_, document) in enumerate(people)]
+            stop = asyncio.Event()
+            typing = [asyncio.create_task(typist.type(stop)) for typist in typists]
+            await asyncio.sleep(0.5)
+            acknowledged = {one for typist in typists for one in str(typist.document._replica.confirmed)}
+            await asyncio.to_thread(server.kill)
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(server.start)
+            await asyncio.sleep(0.3)
+            stop.set()
+            await asyncio.gather(*typing)
+            await rest(*(one.document for one in typists))
+            counted = Counter(typists[0].document.text)
+            assert acknowledged
+            assert acknowledged <= counted.keys()
+            assert counted == Counter(character for typist in typists for character in typist.typed)
+            assert await cluster.replay() == typists[0].document.text
+            for client, _ in people:
+                await client.close()
+    finally:
+        server.kill()

@@ -113,6 +113,22 @@ async def test_the_owner_dies_while_people_type() -> None:
 
 
 @virtual
+async def test_nobody_waits_for_an_owner_that_was_silent_for_long() -> None:
+    """Be it dead or only idle: its lease is over."""
+    scene = await Scene(15).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1", "n2"), await scene.open("bob", "n2")
+    ann.insert(0, "a")
+    await rest(ann, bob)
+    scene.cluster.nodes["n1"].crash()
+    await asyncio.sleep(10)
+    began = asyncio.get_running_loop().time()
+    bob.insert(0, "b")
+    await bob.saved()
+    assert asyncio.get_running_loop().time() - began < 0.5
+    assert scene.owner() == "n2"
+
+
+@virtual
 async def test_an_owner_that_stops_hands_over() -> None:
     scene = await Scene(2).start("n1", "n2")
     ann, bob = await scene.open("ann", "n1", "n2"), await scene.open("bob", "n2")

@@ -43,6 +43,9 @@ class Following:
         self._heard: dict[str, int] = {}
         """The last offset that was told, by log."""
         self._news: dict[str, float] = {}
+        """When each was heard of, or looked at."""
+        self._told: dict[str, float] = {}
+        """When something was appended to it, as far as that was told."""
         self._looking: set[str] = set()
 
     async def begin(self, id: str) -> None:
@@ -61,6 +64,7 @@ class Following:
         name = f"doc:{id}"
         if self._heard.pop(name, None) is not None:
             del self._news[name]
+            self._told.pop(name, None)
             self._store.unfollow(name, self)
 
     def settled(self, document: LiveDocument) -> None:
@@ -74,6 +78,11 @@ class Following:
         if now - self._news.get(document.log, now) >= SILENCE:
             self._news[document.log] = now
             self.look(document)
+
+    def is_quiet(self, document: LiveDocument, seconds: float) -> bool:
+        """Whether nothing that was appended was told of for so long."""
+        told = self._told.get(document.log)
+        return told is None or told < self._now() - seconds
 
     def look(self, document: LiveDocument) -> None:
         """Reads what is missing, soon."""
@@ -103,7 +112,7 @@ class Following:
         if name not in self._heard or not entries:
             return
         self._heard[name] = max(self._heard[name], entries[-1][0])
-        self._news[name] = self._now()
+        self._news[name] = self._told[name] = self._now()
         document = self._find(name.removeprefix("doc:"))
         # One that is being read is looked at when that is done.
         if document is not None and not document.pending and not document.is_reloading:

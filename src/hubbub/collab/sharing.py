@@ -88,7 +88,9 @@ class Sharing:
             return False
         if shared.tenure.is_held:
             return True
-        if document.owner in ("", self._peers.run):
+        is_free = document.owner in ("", self._peers.run)
+        # A lease lasts while it is used: of one who was silent for so long it is over.
+        if is_free or (not shared.outgoing and self.following.is_quiet(document, self._options.lease_seconds)):
             self._ask(shared)
         else:
             self._send(shared)
