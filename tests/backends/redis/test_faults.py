@@ -5,8 +5,10 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.asyncio.connection import Connection
 
 from hubbub.backends.redis.opening import RedisBackend
 from hubbub.ports import Append, Appended, NodeRecord, Refused, SessionRecord
@@ -167,6 +169,29 @@ async def test_functions_that_were_flushed_are_loaded_again(server: RedisServer,
     batches = [one.log.append([Append("a", b"2"), Append("b", b"x")]), two.log.append([Append("a", b"3")])]
     await asyncio.gather(*map(answer, batches))
     assert sorted(await records(one)) == [b"1", b"2", b"3"]
+
+
+async def test_many_logs_are_subscribed_to_anew_over_one_connection(
+    server: RedisServer, backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver takes milliseconds to make one: made for each log, they held a node up for seconds."""
+    backend = await backends.make(server.url)
+    made = 0
+    make = Connection.__init__
+
+    def count(connection: Connection, **options: Any) -> None:
+        nonlocal made
+        made += 1
+        make(connection, **options)
+
+    monkeypatch.setattr(Connection, "__init__", count)
+    ear = Recorder()
+    logs = [f"room:{number}" for number in range(200)]
+    for log in logs:
+        await backend.log.follow(log, ear)
+    assert server.ask("CLIENT KILL TYPE pubsub") == 1
+    await ear.changes.until(lambda: set(ear.interrupted_logs) == set(logs))
+    assert 2 <= made <= 10
 
 
 async def test_a_subscriber_that_is_hung_up_on_comes_back(server: RedisServer, backends: Backends) -> None:

@@ -112,7 +112,7 @@ class Link:
         """One connection's life. Returns what ended it."""
         socket = SubscribedSocket(self._listeners, self._confirm, self._dropped)
         try:
-            _, connection = self._client.connection(next(iter(self._channels)).decode())
+            connection = self._client.connection(next(iter(self._channels)).decode())
             async with asyncio.timeout(self._client.timeout):
                 await socket.open(connection)
             self._socket = socket

@@ -55,7 +55,7 @@ class Subscriber:
 
     def _place(self, name: bytes) -> Link:
         """The link that a channel belongs to now."""
-        address, _ = self._client.connection(name.decode())
+        address = self._client.address(name.decode())
         link = self._links.get(address)
         if link is None:
             link = Link(self._client, address, self._listeners, self.move, beat=self._beat, silence=self._silence)
