@@ -383,3 +383,36 @@ async def test_an_owner_that_is_behind_says_later_and_not_never() -> None:
     )
     with pytest.raises(TryLater):
         live.check_forwarded(submission)
+
+
+@virtual
+async def test_people_who_are_moved_to_another_node_go_on_as_the_same_authors() -> None:
+    scene = await Scene(16).start("n1", "n2")
+    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
+    author = ann.client_id
+    ann.insert(0, "a")
+    await rest(ann, bob)
+    # Each node sees the other by now.
+    await asyncio.sleep(5)
+    typed = 0
+
+    async def type_on() -> None:
+        nonlocal typed
+        while True:
+            ann.insert(0, "x")
+            typed += 1
+            await asyncio.sleep(0.004)
+
+    typing = asyncio.ensure_future(type_on())
+    for number in range(6):
+        # Also when it is not just that the author came: then it is put out where it was.
+        await asyncio.sleep(0.0 if number < 3 else 3.0)
+        here, there = ("n1", "n2") if number % 2 == 0 else ("n2", "n1")
+        app = scene.cluster.app(here)
+        (connection,) = [one.id for one in app.connections() if one.user == "ann"]
+        await app.migrate(connection, there)
+    typing.cancel()
+    await rest(ann, bob)
+    assert ann.client_id == author
+    scene.judge(ann, bob)
+    assert ann.text.count("x") == typed > 100
