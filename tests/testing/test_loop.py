@@ -1,6 +1,7 @@
 """The loop on virtual time."""
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -119,3 +120,20 @@ def test_it_is_deterministic() -> None:
         return seen
 
     assert trace() == trace()
+
+
+@virtual
+async def test_a_task_that_nobody_holds_lives_on() -> None:
+    """As those of a process that died in a simulation: nothing of it runs before the loop ends."""
+    ended: list[str] = []
+
+    async def wait_for_nothing() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append("now")
+
+    asyncio.get_running_loop().create_task(wait_for_nothing())
+    await asyncio.sleep(1)
+    gc.collect()
+    assert ended == []

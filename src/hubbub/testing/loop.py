@@ -44,11 +44,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._threads = 0
         self._timers = 0
         self._turns = 0
+        self._pending: set[asyncio.Task[Any]] = set()
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
         """The virtual time, in seconds."""
         return self._now
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """As in asyncio; a task that nobody holds is not collected before it is done, or the loop ends.
+
+        Those of a process that died in a simulation would be, whenever that came to pass: their clean-up would run
+        at a moment that no seed decides.
+        """
+        task = super().create_task(coro, **options)
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        return task
 
     async def shutdown_default_executor(self, *args: Any) -> None:
         """As in asyncio; time stands still while the threads end."""
