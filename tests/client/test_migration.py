@@ -114,6 +114,39 @@ async def test_what_comes_over_both_connections_is_told_once_and_in_order() -> N
 
 
 @virtual
+async def test_the_new_node_hears_of_nothing_that_it_has_not_sent_yet() -> None:
+    """It would answer that this was never sent."""
+    two = Two()
+    async with two.client() as client:
+        seen: list[int] = []
+        await client.listen("room:den", lambda message: seen.append(message.offset), ack=True)
+        two.old.deliver("room:den", 1)
+        await until(lambda: seen == [1])
+        two.new.answers["restore_session"] = lambda socket, message: None
+        two.migrate()
+        restoring = await two.arrival()
+        for offset in (2, 3):
+            two.old.deliver("room:den", offset)
+        await until(lambda: seen == [1, 2, 3])
+        two.new.restored["room:den"] = {"epoch": "e1", "offset": 1, "recovered": True}
+        two.new.socket.say(two.new._restored(restoring))
+
+        def acks() -> list[int]:
+            return [message["offset"] for message in two.new.heard("ack")]
+
+        await asyncio.sleep(1)
+        assert set(acks()) <= {1}
+        two.new.deliver("room:den", 2)
+        await until(lambda: 2 in acks())
+        assert max(acks()) == 2
+        two.new.deliver("room:den", 3)
+        await until(lambda: 3 in acks())
+        two.new.deliver("room:den", 4)
+        await until(lambda: 4 in acks())
+        assert (acks()[-1], seen) == (4, [1, 2, 3, 4])
+
+
+@virtual
 @pytest.mark.parametrize("epoch", ["e1", "e2"])
 async def test_what_only_the_new_node_misses_is_not_missed(epoch: str) -> None:
     """While it was on its way the log dropped what it asked for, and the old node had delivered it before that."""

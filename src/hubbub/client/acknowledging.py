@@ -20,13 +20,15 @@ BATCH = 64
 class _Log:
     """A log whose deliveries the server awaits."""
 
-    __slots__ = ("acked", "delivered", "era", "processed", "readers")
+    __slots__ = ("acked", "delivered", "era", "limit", "processed", "readers")
 
     def __init__(self, era: int) -> None:
         self.era = era
         self.delivered = 0
         """The last offset that came as a message."""
         self.acked = 0
+        self.limit: int | None = None
+        """How far this connection has brought it, while that is less than another one did."""
         self.processed = 0
         """Messages since the last ack."""
         self.readers: list[Subscription] = []
@@ -81,16 +83,27 @@ class Acknowledging:
             return
         if log.era != reading.era:
             log.era, log.acked = reading.era, 0
-        log.delivered = offset
+        log.delivered, log.limit = offset, None
         if not is_awaited:
             self._progress(name, log)
 
-    def repeated(self, name: str) -> None:
+    def repeated(self, name: str, offset: int) -> None:
         """Something came that was had before: the server may not know what was processed."""
         log = self._logs.get(name)
         if log is not None:
             log.acked = 0
+            if log.limit is not None:
+                log.limit = max(log.limit, offset)
             self._touch(name)
+
+    def located(self, name: str, limit: int | None) -> None:
+        """A new connection goes on with this log; after `limit`, where another one brought it further meanwhile.
+
+        The server that was left behind does not hear of what this one has not sent yet.
+        """
+        log = self._logs.get(name)
+        if log is not None:
+            log.limit = limit
 
     def processed(self, subscription: Subscription) -> None:
         """The subscription is through with one message."""
@@ -137,7 +150,7 @@ class Acknowledging:
         reading = self._positions.reading(name)
         if not self._is_open or reading is None or not reading.epoch or log.era != reading.era:
             return
-        offset = log.delivered
+        offset = log.delivered if log.limit is None else min(log.delivered, log.limit)
         for subscription in log.readers:
             oldest = subscription.outstanding()
             if oldest is None:

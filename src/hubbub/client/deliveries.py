@@ -70,7 +70,7 @@ class Deliveries:
         log = parse_channel(channel).log
         stored = message.offset is not UNSET
         if message.offset is not UNSET and not self._positions.receive(log, message.offset):
-            self._acks.repeated(log)
+            self._acks.repeated(log, message.offset)
             return
         awaited = False
         if self._assemble(message, self._pieces):

@@ -99,7 +99,9 @@ class Recovery:
         channels = message.payload.channels
         for log, found in channels.items():
             now, here = Position(found.epoch, found.offset), self._positions.get(log)
-            if not _is_beyond(here, self._greeted.get(log), now):
+            is_beyond = _is_beyond(here, self._greeted.get(log), now)
+            self._acks.located(log, now.offset if is_beyond else None)
+            if not is_beyond:
                 self._deliveries.located(log, here, now, found.recovered)
         self._settle(self._memberships.missing(channels))
 
