@@ -6,7 +6,8 @@ import random
 
 from hypothesis import strategies as st
 
-from hubbub.collab.changes import ChangeSet, _add
+from hubbub.collab.changes import ChangeSet
+from hubbub.collab.sections import add
 
 ALPHABET = "ab\n🙂é"
 LONE = "\ud83d\ude42"
@@ -31,18 +32,18 @@ def random_changes(rng: random.Random, length: int, alphabet: str = ALPHABET) ->
         piece = rng.randint(1, left) if left else 0
         text = random_text(rng, 3, alphabet).encode("utf-16-le", "surrogatepass")
         if kind == 0:
-            _add(sections, texts, piece, -1)
+            add(sections, texts, piece, -1)
         elif kind == 1:
-            _add(sections, texts, piece, 0)
+            add(sections, texts, piece, 0)
         elif kind == 2:
-            _add(sections, texts, 0, len(text) // 2, text)
+            add(sections, texts, 0, len(text) // 2, text)
             piece = 0
         else:
-            _add(sections, texts, piece, len(text) // 2, text)
+            add(sections, texts, piece, len(text) // 2, text)
         left -= piece
         if rng.random() < 0.1:
             break
-    _add(sections, texts, left, -1)
+    add(sections, texts, left, -1)
     return ChangeSet(sections, texts)
 
 
@@ -61,14 +62,14 @@ def change_sets(draw: st.DrawFn, length: int) -> ChangeSet:
         piece = draw(st.integers(0, left))
         text = draw(st.text(ALPHABET, max_size=3)).encode("utf-16-le")
         if kind == "keep":
-            _add(sections, texts, piece, -1)
+            add(sections, texts, piece, -1)
         elif kind == "delete":
-            _add(sections, texts, piece, 0)
+            add(sections, texts, piece, 0)
         elif kind == "insert":
             piece = 0
-            _add(sections, texts, 0, len(text) // 2, text)
+            add(sections, texts, 0, len(text) // 2, text)
         else:
-            _add(sections, texts, piece, len(text) // 2, text)
+            add(sections, texts, piece, len(text) // 2, text)
         left -= piece
-    _add(sections, texts, left, -1)
+    add(sections, texts, left, -1)
     return ChangeSet(sections, texts)

@@ -4,9 +4,11 @@ On the server `Documents(app)`; in a program that edits `open_document(client, i
 """
 
 from hubbub.collab.changes import ChangeSet
-from hubbub.collab.document import Document, Rejected, Status, open_document
+from hubbub.collab.document import Document
 from hubbub.collab.documents import Documents
+from hubbub.collab.events import Rejected, Status
 from hubbub.collab.mailed import MailedLog
+from hubbub.collab.opening import open_document
 from hubbub.collab.options import DocumentOptions
 from hubbub.collab.pointers import Pointer
 

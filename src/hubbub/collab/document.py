@@ -6,15 +6,14 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Literal
-
-from msgspec import Struct
+from collections.abc import Callable
+from typing import Any
 
 from hubbub import BadMessage, Client, ConnectionState, HubbubError, InternalError, Position, ProtocolError, TryLater
 from hubbub.client.answers import error_from
+from hubbub.collab.caret import Caret
 from hubbub.collab.changes import TRANSFORM, ChangeSet
+from hubbub.collab.events import Callbacks, Event, Rejected, Status
 from hubbub.collab.pointers import Pointer, Pointers
 from hubbub.collab.replica import Replica
 from hubbub.collab.undo import UndoStack
@@ -34,27 +33,8 @@ from hubbub.protocol.payloads import Command, Cursor, OpenDocument, Operation, S
 
 log = logging.getLogger("hubbub.collab")
 
-Phase = Literal["opening", "saved", "saving", "offline", "closed"]
-Event = Literal["change", "status", "cursors", "merged", "rejected"]
-
 _PATIENCE = 10.0
 """Seconds after which what has no answer is said again."""
-_CURSOR_DELAY = 0.05
-
-
-class Status(Struct, frozen=True):
-    """Where a document stands: `pending` edits are not known to be in its log. `error` says why it was closed."""
-
-    phase: Phase
-    pending: int = 0
-    error: HubbubError | None = None
-
-
-class Rejected(Struct, frozen=True):
-    """Edits that the server will never take: changes of the text that was confirmed, and why not."""
-
-    changes: ChangeSet
-    error: ProtocolError
 
 
 class Document:
@@ -79,15 +59,14 @@ class Document:
         self._undo = UndoStack()
         self._pointers = Pointers(self._replica)
         self._name, self._colour = name, colour
-        self._selection: tuple[int, int] | None = None
-        self._callbacks: dict[str, list[Callable[[Any], None]]] = {}
+        self._caret = Caret(self._send_cursor)
+        self._callbacks = Callbacks(id)
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._settled = asyncio.Event()
         self._error: HubbubError | None = None
         self._is_joined = False
         self._is_closed = False
         self._retry: asyncio.TimerHandle | None = None
-        self._cursor_timer: asyncio.TimerHandle | None = None
         self._join_id = self._flight_id = ""
         self._known_seq = 0
         self._status = Status("opening")
@@ -122,9 +101,7 @@ class Document:
 
     def on(self, event: Event, callback: Callable[[Any], None]) -> Callable[[], None]:
         """Calls back for every event of a kind; what is returned takes the callback away again."""
-        callbacks = self._callbacks.setdefault(event, [])
-        callbacks.append(callback)
-        return lambda: callbacks.remove(callback) if callback in callbacks else None
+        return self._callbacks.add(event, callback)
 
     async def opened(self) -> None:
         """Waits until the text is here. Raises what the server answers (`not_found`, `forbidden`)."""
@@ -187,8 +164,7 @@ class Document:
         units = [
             _units(known[: min(max(0, place), len(known))]) for place in (anchor, anchor if head is None else head)
         ]
-        self._selection = (units[0], units[1])
-        self._show_cursor()
+        self._caret.place(units[0], units[1])
 
     async def close(self) -> None:
         """Edits that are not saved are given up: wait for `saved` before. Harmless when repeated."""
@@ -240,7 +216,7 @@ class Document:
                 self._take(message)
         elif isinstance(message, CursorMessage):
             if self._is_joined and self._pointers.take(message):
-                self._tell("cursors", self.pointers)
+                self._callbacks.tell("cursors", self.pointers)
         elif isinstance(message, JoinedMessage):
             self._joined(message)
         elif isinstance(message, InitMessage):
@@ -277,10 +253,10 @@ class Document:
         if not self._opened.done():
             self._opened.set_result(None)
         self._go_on()
-        self._show_cursor()
+        self._caret.show_soon()
         if was_merged:
-            self._tell("merged", self.text)
-        self._tell("cursors", self.pointers)
+            self._callbacks.tell("merged", self.text)
+        self._callbacks.tell("cursors", self.pointers)
 
     # --- Operations ------------------------------------------------------------------------------------
 
@@ -294,7 +270,7 @@ class Document:
         if arrived:
             self._stop_waiting()
             self._go_on()
-            self._show_cursor()
+            self._caret.show_soon()
 
     def _apply(self, changes: ChangeSet) -> None:
         self._replica.edit(changes)
@@ -346,33 +322,25 @@ class Document:
             changes = self._replica.take_aside()
             log.warning("document %s refuses edits: %s", self.id, error)
             if changes is not None:
-                self._tell("rejected", Rejected(changes, error))
+                self._callbacks.tell("rejected", Rejected(changes, error))
             self._join(anew=True)
 
     def _others_edited(self, changes: ChangeSet, author: str) -> None:
         self._undo.others_edited(changes)
         self._move_places(changes, author)
-        self._tell("change", changes)
+        self._callbacks.tell("change", changes)
 
     def _move_places(self, changes: ChangeSet, author: str) -> None:
         self._pointers.moved(changes, author)
-        if self._selection is not None:
-            assoc = 1 if author == self.client_id else -1
-            anchor, head = self._selection
-            self._selection = changes.map_position(anchor, assoc), changes.map_position(head, assoc)
+        self._caret.moved(changes, is_own=author == self.client_id)
 
     # --- Cursor ----------------------------------------------------------------------------------------
 
-    def _show_cursor(self) -> None:
-        if self._selection is not None and self._cursor_timer is None:
-            self._cursor_timer = self._loop.call_later(_CURSOR_DELAY, self._send_cursor)
-
     def _send_cursor(self) -> None:
-        self._cursor_timer = None
-        if self._selection is None or not self._is_joined or self._is_closed:
+        selection, confirmed = self._caret.selection, self._replica.to_confirmed
+        if selection is None or not self._is_joined or self._is_closed:
             return
-        anchor, head = (self._replica.to_confirmed(place) for place in self._selection)
-        payload = Cursor(Selection(anchor, head), self._replica.revision)
+        payload = Cursor(Selection(confirmed(selection.anchor), confirmed(selection.head)), self._replica.revision)
         payload.name = (self._name or self._client.user)[:100]
         if self._colour:
             payload.colour = self._colour[:32]
@@ -394,14 +362,7 @@ class Document:
             self._settled.set()
         if status != self._status:
             self._status = status
-            self._tell("status", status)
-
-    def _tell(self, event: Event, value: object) -> None:
-        for callback in list(self._callbacks.get(event, ())):
-            try:
-                callback(value)
-            except Exception:
-                log.exception("a callback of %s of document %s failed", event, self.id)
+            self._callbacks.tell("status", status)
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop_waiting()
@@ -418,34 +379,13 @@ class Document:
         self._is_closed, self._is_joined = True, False
         self._error = error
         self._stop_waiting()
-        if self._cursor_timer is not None:
-            self._cursor_timer.cancel()
+        self._caret.stop()
         for detach in self._detach:
             detach()
         if not self._opened.done():
             self._opened.set_exception(error or HubbubError(f"document {self.id} was closed"))
             self._opened.exception()
         self._tell_status()
-
-
-@asynccontextmanager
-async def open_document(
-    client: Client, id: str, *, name: str = "", colour: str = "", author: str = ""
-) -> AsyncIterator[Document]:
-    """Opens a document, and closes it when the block ends, after everything was saved unless the block failed.
-
-        async with connect(url) as client, open_document(client, "notes") as notes:
-            notes.insert(0, "Hello")
-
-    Raises what the server answers (`not_found`, `forbidden`). Without a connection it waits for one.
-    """
-    document = Document(client, id, name=name, colour=colour, author=author)
-    try:
-        await document.opened()
-        yield document
-        await document.saved()
-    finally:
-        await document.close()
 
 
 def _units(text: str) -> int:

@@ -232,7 +232,7 @@ class LiveDocument:
 
 def map_cost(changes: ChangeSet, edits: Sequence[Edit]) -> int:
     """How much it is to map over these, in sections."""
-    return len(edits) * len(changes.sections) + sum(len(edit.changes.sections) for edit in edits)
+    return len(edits) * len(changes.sections) + sum(edit.width for edit in edits)
 
 
 def rebase(submission: Submission, edits: Sequence[Edit], budget: int | None = None) -> None:
@@ -242,7 +242,7 @@ def rebase(submission: Submission, edits: Sequence[Edit], budget: int | None = N
         if budget is not None:
             if budget <= 0:
                 break
-            budget -= len(changes.sections) + len(edit.changes.sections)
+            budget -= len(changes.sections) + edit.width
         changes = map_over(changes, submission.client_id, edit.changes, edit.client_id)
         revision = edit.revision
     submission.move(changes, revision)

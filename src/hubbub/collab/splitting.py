@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hubbub.collab.changes import KEEP, ChangeSet
+from hubbub.collab.changes import ChangeSet
+from hubbub.collab.sections import KEEP
 
 MOST = 8 * 1024
 """Size of a part, counted as the server counts, with room for what JSON makes of it."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from hubbub import BadMessage
-from hubbub.collab.changes import KEEP, ChangeSet
+from hubbub.collab.changes import ChangeSet
+from hubbub.collab.sections import KEEP
 from hubbub.collab.texts import TextStore
 
 MOST_UNITS = 32 * 1024

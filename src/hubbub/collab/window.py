@@ -22,13 +22,17 @@ _MOST_UNITS = 2**53
 
 
 class Edit(Struct, eq=False, gc=False):
-    """An operation at its place in the log. `cost` is about what it takes in memory, in bytes."""
+    """An operation at its place in the log. `cost` is about what it takes in memory, in bytes.
+
+    `width` is how many numbers its sections are: what mapping over it costs goes by that.
+    """
 
     revision: int
     client_id: str
     data: bytes
     """The record, as it is in the log."""
     cost: int
+    width: int
     _changes: ChangeSet | None
     _record: Record | None
 
@@ -53,7 +57,7 @@ def read_edit(offset: int, data: bytes) -> Edit:
 
 def make_edit(revision: int, changes: ChangeSet, record: Record, data: bytes) -> Edit:
     cost = _COST + len(data) + _SECTION_COST * len(changes.texts)
-    return Edit(revision, record.client_id, data, cost, changes, record)
+    return Edit(revision, record.client_id, data, cost, len(changes.sections), changes, record)
 
 
 class Window:

@@ -10,8 +10,9 @@ from msgspec import Struct, structs
 from hubbub.app.application import Hubbub
 from hubbub.client.client import Client
 from hubbub.client.connecting import connect
-from hubbub.collab.document import Document, Rejected
+from hubbub.collab.document import Document
 from hubbub.collab.documents import Documents
+from hubbub.collab.events import Rejected
 from hubbub.errors import ConnectionClosed
 from hubbub.testing.simulation.ledger import Ledger, judge_log
 from hubbub.testing.simulation.people import become, finish
