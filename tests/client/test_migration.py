@@ -1,49 +1,15 @@
-"""The client is asked to go on at another node: it gets there before it leaves, or stays; no message is hurt by it."""
+"""The client goes on at another node: it is there before it leaves, and no message is hurt by it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 import hubbub
-from hubbub.client.migration import is_acceptable
 from hubbub.testing.loop import virtual
-from tests.client.fake import FakeHub, FakeSocket, Json, client_of, error, refusing
+from tests.client.fake import error
+from tests.client.two import Two
 from tests.waiting import until
-
-
-class Two:
-    """Two nodes with the sessions in common: `old`, where clients are sent first, and `new`."""
-
-    def __init__(self) -> None:
-        self.old, self.new = FakeHub(), FakeHub()
-        self.urls: list[str] = []
-
-    async def dial(self, url: str, **options: Any) -> FakeSocket:
-        self.urls.append(url)
-        hub = self.new if url == "ws://new/ws" else self.old
-        return await hub.dial(url, **options)
-
-    @asynccontextmanager
-    async def client(self, **options: Any) -> AsyncIterator[hubbub.Client]:
-        async with client_of(self.old, dial=self.dial, **options) as client:
-            self.new.session = self.old.session
-            yield client
-
-    def migrate(self, *, delay: float = 0.0, deadline: float = 10.0, url: str = "ws://new/ws") -> None:
-        times = {"delay_ms": int(delay * 1000), "deadline_ms": int(deadline * 1000)}
-        self.old.socket.say({"type": "migrate", "payload": {"url": url, "ticket": "t1", **times}})
-
-    async def arrival(self) -> Json:
-        """What the client introduced itself with at the new node."""
-        await until(lambda: bool(self.new.heard("restore_session")))
-        return self.new.heard("restore_session")[-1]
-
-
-def contents(hub: FakeHub) -> list[str]:
-    return hub.texts()
 
 
 @virtual
@@ -75,14 +41,14 @@ async def test_nothing_is_published_over_the_old_connection_once_it_is_asked_to_
         await client.publish("topic:a", "before")
         two.old.acknowledges = False
         unacknowledged = asyncio.create_task(client.publish("topic:a", "under way"))
-        await until(lambda: contents(two.old) == ["before", "under way"])
+        await until(lambda: two.old.texts() == ["before", "under way"])
         two.migrate(delay=0.5)
         await asyncio.sleep(0.1)
         waiting = [asyncio.create_task(client.publish("topic:a", str(number))) for number in range(3)]
         asked = asyncio.create_task(client.history("topic:a"))
         await asyncio.gather(unacknowledged, *waiting, asked)
-        assert contents(two.old) == ["before", "under way"]
-        assert contents(two.new) == ["under way", "0", "1", "2"]
+        assert two.old.texts() == ["before", "under way"]
+        assert two.new.texts() == ["under way", "0", "1", "2"]
         assert not two.old.heard("history")
 
 
@@ -214,115 +180,6 @@ async def test_presence_of_the_overlap_is_told_once() -> None:
 
 
 @virtual
-@pytest.mark.parametrize("trouble", ["down", "silent", "refusing", "expired"])
-async def test_who_cannot_get_there_stays_and_publishes(trouble: str) -> None:
-    two = Two()
-    if trouble == "down":
-        two.new.is_down = True
-    elif trouble == "silent":
-        two.new.is_silent = True
-    elif trouble == "refusing":
-        two.new.answers["restore_session"] = refusing("forbidden", field="payload.ticket")
-    else:
-        two.new.is_lost = True
-    async with two.client() as client:
-        before = asyncio.get_running_loop().time()
-        two.migrate(delay=1.0, deadline=3.0)
-        await asyncio.sleep(0.1)
-        await client.publish("topic:a", "still here")
-        took = asyncio.get_running_loop().time() - before
-        assert took == pytest.approx(4.0 if trouble == "silent" else 1.0, abs=0.1)
-        assert contents(two.old) == ["still here"]
-        assert client.state.phase == "connected"
-        assert not two.new.heard("hello")
-        assert all(socket.is_closed for socket in two.new.sockets)
-
-
-@virtual
-async def test_an_answer_after_the_deadline_is_too_late() -> None:
-    two = Two()
-    async with two.client() as client:
-        two.new.answers["restore_session"] = lambda socket, message: None
-        two.migrate(deadline=1.0)
-        restoring = await two.arrival()
-        await asyncio.sleep(2)
-        two.new.socket.say(two.new._restored(restoring))
-        await asyncio.sleep(1)
-        await client.publish("topic:a", "x")
-        assert contents(two.old) == ["x"]
-
-
-@virtual
-async def test_the_old_connection_ends_before_the_delay_is_over() -> None:
-    two = Two()
-    async with two.client() as client:
-        two.migrate(delay=60.0)
-        await asyncio.sleep(0.1)
-        publishing = asyncio.create_task(client.publish("topic:a", "x"))
-        before = asyncio.get_running_loop().time()
-        two.old.socket.drop()
-        await publishing
-        assert asyncio.get_running_loop().time() - before < 0.1
-        assert contents(two.new) == ["x"]
-        assert client.state.resumed
-
-
-@virtual
-async def test_both_connections_are_cut() -> None:
-    two = Two()
-    async with two.client() as client:
-        two.new.answers["restore_session"] = lambda socket, message: None
-        two.migrate()
-        await two.arrival()
-        publishing = asyncio.create_task(client.publish("topic:a", "x"))
-        two.old.socket.drop()
-        two.new.socket.drop()
-        await publishing
-        assert contents(two.old) == ["x"]
-        assert two.old.heard("restore_session")[-1]["payload"].get("ticket") is None
-
-
-@virtual
-@pytest.mark.parametrize("code", [1000, 4409])
-async def test_a_move_that_only_the_server_saw_is_no_end(code: int) -> None:
-    two = Two()
-    async with two.client() as client:
-        two.new.answers["restore_session"] = lambda socket, message: None
-        two.migrate(deadline=1.0)
-        await asyncio.sleep(2)
-        two.old.socket.drop(code)
-        await until(lambda: client.state.resumed and client.state.phase == "connected")
-        await client.publish("topic:a", "x")
-
-
-@virtual
-async def test_asked_again_it_begins_again() -> None:
-    two = Two()
-    async with two.client() as client:
-        two.new.is_silent = True
-        two.migrate(deadline=10.0)
-        await asyncio.sleep(3)
-        two.new.is_silent = False
-        publishing = asyncio.create_task(client.publish("topic:a", "x"))
-        two.migrate(deadline=10.0)
-        await publishing
-        assert contents(two.new) == ["x"]
-        assert [socket.is_closed for socket in two.new.sockets] == [True, False]
-
-
-@virtual
-async def test_the_new_connection_is_lost_later_and_either_way_is_tried() -> None:
-    two = Two()
-    async with two.client() as client:
-        two.migrate()
-        await until(lambda: client.state.resumed)
-        two.new.is_down = True
-        two.new.socket.drop()
-        await until(lambda: client.state.phase == "connected")
-        assert two.urls == ["ws://hub/ws", "ws://new/ws", "ws://new/ws", "ws://hub/ws"]
-
-
-@virtual
 async def test_a_request_without_an_answer_is_asked_again_there() -> None:
     two = Two()
     async with two.client() as client:
@@ -353,11 +210,11 @@ async def test_an_error_of_the_old_node_is_not_the_last_word() -> None:
     async with two.client() as client:
         two.old.acknowledges = False
         publishing = asyncio.create_task(client.publish("topic:a", "x"))
-        await until(lambda: contents(two.old) == ["x"])
+        await until(lambda: two.old.texts() == ["x"])
         id = two.old.heard("text")[0]["messageId"]
         two.new.acknowledges = False
         two.migrate()
-        await until(lambda: contents(two.new) == ["x"])
+        await until(lambda: two.new.texts() == ["x"])
         two.old.socket.say({**error("unavailable"), "messageId": id})
         await asyncio.sleep(0.1)
         assert not publishing.done()
@@ -373,29 +230,3 @@ async def test_closing_ends_both_connections() -> None:
         await until(lambda: client.state.resumed)
     assert two.old.socket.is_closed
     assert two.new.socket.is_closed
-
-
-@pytest.mark.parametrize(
-    ("url", "own", "fine"),
-    [
-        ("ws://b/ws", "ws://a/ws", True),
-        ("wss://b/ws", "ws://a/ws", True),
-        ("wss://b/ws", "wss://a/ws", True),
-        ("ws://b/ws", "wss://a/ws", False),
-        ("http://b/ws", "ws://a/ws", False),
-        ("", "ws://a/ws", False),
-    ],
-)
-def test_nobody_is_led_away_from_encryption(url: str, own: str, fine: bool) -> None:
-    assert is_acceptable(url, own) is fine
-
-
-@virtual
-async def test_a_url_that_is_not_acceptable_changes_nothing() -> None:
-    two = Two()
-    async with two.client() as client:
-        two.migrate(url="ftp://new/ws")
-        await asyncio.sleep(1)
-        await client.publish("topic:a", "x")
-        assert contents(two.old) == ["x"]
-        assert two.urls == ["ws://hub/ws"]

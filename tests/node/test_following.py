@@ -4,93 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 import hubbub
-from hubbub.backends.memory.log import MemoryLog
-from hubbub.backends.memory.shared import SharedMemoryLog
-from hubbub.delivery.retention import Retention, RetentionPolicy
 from hubbub.node.following import LINGER, SILENCE
-from hubbub.ports import Append, Page, Sink
-from hubbub.protocol.payloads import Position
+from hubbub.ports import Append, Page
 from hubbub.testing.loop import virtual
 from tests.node.peers import Peer
+from tests.node.tap import Tap, appended, begin, begin_two
 from tests.waiting import until
-
-
-class Tap(SharedMemoryLog):
-    """Hands records on when the test says so, and counts what is asked of it."""
-
-    def __init__(self, retention: Retention | None = None) -> None:
-        clock = asyncio.get_running_loop().time
-        self.records = MemoryLog(clock=clock, retention=RetentionPolicy(retention or Retention()))
-        super().__init__(self.records)
-        self.reads = 0
-        self.follows: list[str] = []
-        self.unfollows: list[str] = []
-        self.is_away = False
-        self.is_deaf = False
-
-    async def read(self, log: str, **query: Any) -> Page:
-        self.reads += 1
-        self._require()
-        return await super().read(log, **query)
-
-    async def follow(self, log: str, sink: Sink) -> Position:
-        self._require()
-        self.follows.append(log)
-        return await super().follow(log, sink)
-
-    def unfollow(self, log: str, sink: Sink) -> None:
-        self.unfollows.append(log)
-        super().unfollow(log, sink)
-
-    async def append(self, batch: Sequence[Append]) -> Any:
-        self._require()
-        return await super().append(batch)
-
-    def wipe(self) -> None:
-        """All is lost, and another log begins under each name."""
-        self.records = self._log = MemoryLog(clock=asyncio.get_running_loop().time)
-
-    def sinks(self, log: str) -> list[Sink]:
-        return list(self._sinks.get(log, ()))
-
-    def _tell(self, log: str, epoch: str, entries: Sequence[tuple[int, bytes]]) -> None:
-        if not self.is_deaf:
-            super()._tell(log, epoch, entries)
-
-    def _require(self) -> None:
-        if self.is_away:
-            raise ConnectionError("the server is away")
-
-
-async def begin(log: Tap, name: str) -> hubbub.Hubbub:
-    loop = asyncio.get_running_loop()
-    app = hubbub.Hubbub(anonymous=True, node=name, log=log, clock=loop.time)
-    await app.start(listen=False)
-    return app
-
-
-async def begin_two(log: Tap) -> tuple[Peer, Peer]:
-    """ann on one node and bob on another, in one room."""
-    ann, bob = Peer(await begin(log, "a"), "ann"), Peer(await begin(log, "b"), "bob")
-    await ann.begin("den")
-    await bob.begin("den")
-    return ann, bob
-
-
-async def appended(log: Tap, content: str) -> None:
-    """A record that a third node published."""
-    body = (
-        f'{{"type":"text","messageId":"00000000-0000-4000-8000-0000000000{content:0>2}","timestamp":1,'
-        f'"sender":"cy","channel":"room:den","payload":{{"content":"{content}"}}}}'
-    )
-    await log.append([Append("room:den", body.encode())])
 
 
 @virtual
@@ -183,90 +108,6 @@ async def test_what_comes_twice_is_handed_on_once() -> None:
 
 
 @virtual
-async def test_a_log_begun_anew_is_told_as_a_gap() -> None:
-    log = Tap()
-    ann, bob = await begin_two(log)
-    for number in ("1", "2", "3"):
-        await appended(log, number)
-    await until(lambda: len(bob.texts()) == 3)
-    log.wipe()
-    await appended(log, "4")
-    for peer in (ann, bob):
-        (gap,) = await peer.hear("gap")
-        assert (gap.channel, gap.payload.reason) == ("room:den", "epoch")
-        await until(lambda: len(peer.texts()) == 4)  # noqa: B023
-        assert peer.texts()[-1] == (1, "4")
-        assert gap.payload.epoch == (await log.head("room:den")).epoch
-
-
-@virtual
-async def test_a_late_record_of_the_lost_log_changes_nothing() -> None:
-    log = Tap()
-    ann, bob = await begin_two(log)
-    await appended(log, "1")
-    old = await log.read("room:den", limit=10)
-    log.wipe()
-    await appended(log, "2")
-    await bob.hear("gap")
-    for sink in log.sinks("room:den"):
-        sink.arrived("room:den", old.epoch, [(2, old.entries[0][1])])
-    await appended(log, "3")
-    await until(lambda: len(bob.texts()) == 3)
-    assert [content for _, content in bob.texts()] == ["1", "2", "3"]
-    assert len(bob.got("gap")) == len(ann.got("gap")) == 1
-
-
-@virtual
-async def test_what_retention_took_meanwhile_is_told_as_a_gap() -> None:
-    log = Tap(Retention(messages=2))
-    ann, bob = await begin_two(log)
-    await appended(log, "1")
-    await until(lambda: len(bob.texts()) == 1)
-    log.is_deaf = True
-    for number in ("2", "3", "4"):
-        await appended(log, number)
-    log.is_deaf = False
-    await appended(log, "5")
-    for peer in (ann, bob):
-        (gap,) = await peer.hear("gap")
-        assert (gap.payload.start, gap.payload.to, gap.payload.reason) == (2, 3, "retention")
-        await until(lambda: len(peer.texts()) == 3)  # noqa: B023
-        assert peer.texts() == [(1, "1"), (4, "4"), (5, "5")]
-
-
-@virtual
-async def test_while_the_log_is_away_publishers_are_told_and_readers_stay() -> None:
-    log = Tap()
-    ann, bob = await begin_two(log)
-    log.is_away = True
-    ann.text("room:den", "lost")
-    (refused,) = await ann.hear("error")
-    assert refused.code == "unavailable"
-    for sink in log.sinks("room:den"):
-        sink.interrupted("room:den")
-    await asyncio.sleep(30)
-    log.is_away = False
-    log.is_deaf = True
-    await appended(log, "1")
-    await until(lambda: ann.texts() == bob.texts() == [(1, "1")], 10)
-    assert len(bob.app.hub.connections) == 1
-
-
-@virtual
-async def test_a_room_cannot_be_joined_while_the_log_is_away_but_later() -> None:
-    log = Tap()
-    peer = Peer(await begin(log, "a"), "ann")
-    await peer.begin()
-    log.is_away = True
-    peer.say("command", channel="room:den", payload={"action": "join"})
-    (refused,) = await peer.hear("error")
-    assert (refused.code, refused.payload.retry_after_ms) == ("unavailable", 1000)
-    log.is_away = False
-    peer.say("command", channel="room:den", payload={"action": "join"})
-    await peer.hear("ack")
-
-
-@virtual
 async def test_a_log_is_let_go_of_when_nobody_came_back_to_it() -> None:
     log = Tap()
     peer = Peer(await begin(log, "a"), "ann")
@@ -338,24 +179,6 @@ async def test_the_applications_own_subscriptions_see_other_nodes_messages() -> 
     assert heard == batches == told == ["0", "1", "2", "3", "4"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-@virtual
-async def test_a_listener_waits_for_a_log_that_is_away() -> None:
-    log = Tap()
-    here, there = await begin(log, "a"), await begin(log, "b")
-    log.is_away = True
-    told: list[str] = []
-    stop = here.listen("topic:news", lambda message: told.append(message.payload.content))
-    await asyncio.sleep(3)
-    log.is_away = False
-    await asyncio.sleep(2)
-    await there.publish("topic:news", "1")
-    await until(lambda: told == ["1"])
-    stop()
-    await there.publish("topic:news", "2")
-    await asyncio.sleep(1)
-    assert told == ["1"]
 
 
 @virtual

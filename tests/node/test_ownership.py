@@ -6,50 +6,13 @@ from typing import Any
 
 import pytest
 
-from hubbub import ConnectionClosed, OutcomeUnknown
+from hubbub import OutcomeUnknown
 from hubbub.node.members import INTERVAL
 from hubbub.node.post import Taken
 from hubbub.testing.loop import virtual
 from tests.node.cluster import Cluster
+from tests.node.strangers import Wanderer, secret_of
 from tests.waiting import until
-
-
-class Wanderer:
-    """A bare connection that can be told to introduce itself at any node: what a second program could do."""
-
-    def __init__(self, cluster: Cluster, node: str) -> None:
-        self._cluster = cluster
-        self._node = node
-        self.heard: list[dict[str, Any]] = []
-        self.closed: ConnectionClosed | None = None
-
-    async def restore(self, session_id: str, **payload: Any) -> None:
-
-        def closed(reason: ConnectionClosed) -> None:
-            self.closed = reason
-
-        self.socket = await self._cluster.dial(
-            f"ws://{self._node}/ws",
-            subprotocol="hubbub.json",
-            token=None,
-            compression=False,
-            on_message=lambda data: self.heard.append(json.loads(data)),
-            on_closed=closed,
-        )
-        hello = {"type": "restore_session", "sessionId": session_id, "payload": payload}
-        self.socket.send(json.dumps(hello).encode(), is_text=True)
-
-    @property
-    def is_in(self) -> bool:
-        return bool(self.heard) and self.heard[0]["type"] == "session_restored" and self.closed is None
-
-    @property
-    def is_answered(self) -> bool:
-        return bool(self.heard) or self.closed is not None
-
-
-def secret_of(client: Any) -> str:
-    return str(client._parts.session.id)
 
 
 @virtual
