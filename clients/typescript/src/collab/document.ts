@@ -8,45 +8,10 @@ import { newMessageId } from "../identifiers.js";
 import { Cursors, cursorMessage } from "./cursors.js";
 import type { RemoteCursor } from "./cursors.js";
 import { packDraft, unpackDraft } from "./draft.js";
-import type { DraftStore } from "./draft.js";
-import { differenceOf, textOf } from "./merging.js";
+import type { DocumentEvents, DocumentOptions, DocumentState, Version } from "./events.js";
+import { textOf } from "./merging.js";
 import { Pending } from "./pending.js";
 import type { Entry } from "./pending.js";
-
-/** `opening` until the text is there; then whether everything typed is in the log. */
-export type DocumentState =
-  | { readonly phase: "opening" | "saved" | "saving" }
-  | { readonly phase: "offline"; readonly edits: number }
-  | { readonly phase: "closed"; readonly error?: HubbubError };
-
-export interface DocumentEvents {
-  state: DocumentState;
-  /** The whole text is to be shown: at first, and after a merge. */
-  reset: Text;
-  /** Others edited: to be applied to the text that is seen, without being undone by this author. */
-  remote: ChangeSet;
-  cursors: readonly RemoteCursor[];
-  /** Edits that the document will never take: they are no longer in the text, and the author should see them. */
-  rejected: { readonly text: string; readonly error: HubbubError };
-  /** The document went on without this author's text: pending edits were brought over to the new one. */
-  merged: { readonly edits: number };
-}
-
-/** One change of a document: who made it, and when (milliseconds since 1970). */
-export interface Version {
-  readonly revision: number;
-  readonly user: string;
-  readonly timestamp: number;
-}
-
-export interface DocumentOptions {
-  /** How the author is called, by default as the user of the connection. */
-  readonly name?: string;
-  /** `#rrggbb`; by default one that goes by the author's id. */
-  readonly colour?: string;
-  /** Where the author's id and unsent edits outlive the page, as `draftInTab(id)`. */
-  readonly draft?: DraftStore;
-}
 
 const PATIENCE = 10_000;
 const CURSOR_EVERY = 60;
@@ -239,7 +204,7 @@ export class SharedDocument {
     if (!isRecord(document) || pending === undefined || this.#joined === undefined) return;
     const { content, revision, epoch } = document;
     if (typeof content !== "string" || typeof revision !== "number" || typeof epoch !== "string") return;
-    const { edits } = this.#merge(pending, textOf(content), revision, this.#joined.seq);
+    const edits = pending.merge(textOf(content), revision, this.#joined.seq);
     this.#live(epoch);
     this.#cursors.replace(payload["cursors"], pending.clientId, this.text);
     this.#events.emit("reset", this.text);
@@ -247,21 +212,6 @@ export class SharedDocument {
     if (edits > 0) this.#events.emit("merged", { edits });
     this.#flush();
     this.#tell();
-  }
-
-  /** Brings what is pending over to a new text, openly, by comparing it with the text the edits were made on. */
-  #merge(pending: Pending, text: Text, revision: number, seq: number): { edits: number } {
-    if (pending.flight !== undefined && seq >= pending.flight.seq) {
-      pending.base = pending.flight.changes.apply(pending.base);
-      pending.flight = undefined;
-    }
-    const edits = pending.count;
-    const changes = pending.drop()?.map(differenceOf(pending.base, text), true);
-    pending.base = text;
-    pending.revision = revision;
-    pending.seq = Math.max(pending.seq, seq);
-    if (changes !== undefined) pending.edit(changes);
-    return { edits };
   }
 
   #onOperations(payload: Payload): void {

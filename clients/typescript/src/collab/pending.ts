@@ -1,5 +1,6 @@
 import { ChangeSet } from "@codemirror/state";
 import type { Text } from "@codemirror/state";
+import { differenceOf } from "./merging.js";
 
 /** An edit of someone, as the log has it. `operation` is ChangeSet JSON; one's own entry has none. */
 export interface Entry {
@@ -106,6 +107,24 @@ export class Pending {
     this.revision = entry.revision;
     this.flight = undefined;
     return true;
+  }
+
+  /**
+   * Brings what is pending over to a new text, openly, by comparing it with the text the edits were made on. `seq` is
+   * the last operation of this author that is in that text. Returns how many edits there were.
+   */
+  merge(text: Text, revision: number, seq: number): number {
+    if (this.flight !== undefined && seq >= this.flight.seq) {
+      this.base = this.flight.changes.apply(this.base);
+      this.flight = undefined;
+    }
+    const edits = this.count;
+    const changes = this.drop()?.map(differenceOf(this.base, text), true);
+    this.base = text;
+    this.revision = revision;
+    this.seq = Math.max(this.seq, seq);
+    if (changes !== undefined) this.edit(changes);
+    return edits;
   }
 
   /** What was in flight will never be accepted: takes everything pending out, and returns it. */

@@ -1,7 +1,7 @@
 import { ChangeSet } from "@codemirror/state";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SharedDocument } from "../../src/collab/document.js";
-import type { DocumentOptions, DocumentState } from "../../src/collab/document.js";
+import type { DocumentOptions, DocumentState } from "../../src/collab/events.js";
 import type { Envelope } from "../../src/envelope.js";
 import { connected, settle } from "../fakes.js";
 import type { Stage } from "../fakes.js";

@@ -158,6 +158,23 @@ describe("splitChanges", () => {
   });
 });
 
+describe("merge", () => {
+  it("brings what the new text lacks over to it, and nothing that it has", () => {
+    for (const [seq, before, edits] of [
+      [0, "Xone", 2],
+      [1, "XoneA", 1],
+    ] as const) {
+      const pending = new Pending("0a", textOf("one"), 7, 0);
+      pending.edit(ChangeSet.of({ from: 3, insert: "A" }, 3));
+      pending.take();
+      pending.edit(ChangeSet.of({ from: 4, insert: "B" }, 4));
+      expect(pending.merge(textOf(before), 2, seq)).toBe(edits);
+      expect(pending.text.toString()).toBe("XoneAB");
+      expect([pending.revision, pending.seq, pending.flight]).toEqual([2, 1, undefined]);
+    }
+  });
+});
+
 describe("differenceOf", () => {
   it.each([
     ["", ""],
