@@ -56,14 +56,8 @@ async def test_nothing_is_published_over_the_old_connection_once_it_is_asked_to_
 async def test_what_comes_over_both_connections_is_told_once_and_in_order() -> None:
     two = Two()
     async with two.client() as client:
-        seen: list[int] = []
-        await client.listen("room:den", lambda message: seen.append(message.offset))
-        two.old.deliver("room:den", 1)
-        await until(lambda: seen == [1])
-        # The answer takes its time, and meanwhile the old node goes on delivering.
-        two.new.answers["restore_session"] = lambda socket, message: None
-        two.migrate()
-        restoring = await two.arrival()
+        seen, _, restoring = await two.on_its_way(client)
+        # Meanwhile the old node goes on delivering.
         for offset in (2, 3, 4):
             two.old.deliver("room:den", offset)
         await until(lambda: seen == [1, 2, 3, 4])
@@ -84,13 +78,7 @@ async def test_the_new_node_hears_of_nothing_that_it_has_not_sent_yet() -> None:
     """It would answer that this was never sent."""
     two = Two()
     async with two.client() as client:
-        seen: list[int] = []
-        await client.listen("room:den", lambda message: seen.append(message.offset), ack=True)
-        two.old.deliver("room:den", 1)
-        await until(lambda: seen == [1])
-        two.new.answers["restore_session"] = lambda socket, message: None
-        two.migrate()
-        restoring = await two.arrival()
+        seen, _, restoring = await two.on_its_way(client, ack=True)
         for offset in (2, 3):
             two.old.deliver("room:den", offset)
         await until(lambda: seen == [1, 2, 3])
@@ -118,14 +106,7 @@ async def test_what_only_the_new_node_misses_is_not_missed(epoch: str) -> None:
     """While it was on its way the log dropped what it asked for, and the old node had delivered it before that."""
     two = Two()
     async with two.client() as client:
-        seen: list[int] = []
-        missed: list[Any] = []
-        await client.listen("room:den", lambda message: seen.append(message.offset), on_missed=missed.append)
-        two.old.deliver("room:den", 1)
-        await until(lambda: seen == [1])
-        two.new.answers["restore_session"] = lambda socket, message: None
-        two.migrate()
-        restoring = await two.arrival()
+        seen, missed, restoring = await two.on_its_way(client)
         if epoch == "e2":
             gap = {"epoch": "e2", "from": 1, "to": 1, "reason": "epoch"}
             two.old.socket.say({"type": "gap", "channel": "room:den", "payload": gap})
@@ -147,14 +128,7 @@ async def test_what_only_the_new_node_misses_is_not_missed(epoch: str) -> None:
 async def test_what_both_nodes_miss_is_missed() -> None:
     two = Two()
     async with two.client() as client:
-        seen: list[int] = []
-        missed: list[Any] = []
-        await client.listen("room:den", lambda message: seen.append(message.offset), on_missed=missed.append)
-        two.old.deliver("room:den", 1)
-        await until(lambda: seen == [1])
-        two.new.answers["restore_session"] = lambda socket, message: None
-        two.migrate()
-        restoring = await two.arrival()
+        seen, missed, restoring = await two.on_its_way(client)
         two.old.deliver("room:den", 2)
         await until(lambda: seen == [1, 2])
         two.new.restored["room:den"] = {"epoch": "e1", "offset": 7, "recovered": False}

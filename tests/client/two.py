@@ -35,3 +35,17 @@ class Two:
         """What the client introduced itself with at the new node."""
         await until(lambda: bool(self.new.heard("restore_session")))
         return self.new.heard("restore_session")[-1]
+
+    async def on_its_way(self, client: hubbub.Client, *, ack: bool = False) -> tuple[list[int], list[Any], Json]:
+        """It has the first message of a room, and asks at the new node, which takes its time to answer.
+
+        Returns the offsets that it sees, what it is told it missed, and what it asked.
+        """
+        seen: list[int] = []
+        missed: list[Any] = []
+        await client.listen("room:den", lambda message: seen.append(message.offset), ack=ack, on_missed=missed.append)
+        self.old.deliver("room:den", 1)
+        await until(lambda: seen == [1])
+        self.new.answers["restore_session"] = lambda socket, message: None
+        self.migrate()
+        return seen, missed, await self.arrival()

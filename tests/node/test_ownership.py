@@ -15,6 +15,18 @@ from tests.node.strangers import Wanderer, secret_of
 from tests.waiting import until
 
 
+async def taken_unheard(cluster: Cluster, secret: str) -> Wanderer:
+    """The session rests at n1 and is restored at n2, and the mail that would tell n1 is lost."""
+    for link in cluster.networks["n1"].alive():
+        link.cut()
+    await asyncio.sleep(1)
+    cluster.exchange.topics.pop("sessions@n1")
+    other = Wanderer(cluster, "n2")
+    await other.restore(secret)
+    await until(lambda: other.is_in)
+    return other
+
+
 @virtual
 async def test_a_session_that_is_restored_elsewhere_is_let_go_of_without_a_word() -> None:
     cluster = Cluster()
@@ -107,13 +119,7 @@ async def test_what_a_node_still_has_is_not_restored_when_it_has_been_elsewhere_
     await cluster.start("n1", "n2")
     ann = await cluster.connect("ann", "n1", max_reconnect_attempts=0)
     secret = secret_of(ann)
-    for link in cluster.networks["n1"].alive():
-        link.cut()
-    await asyncio.sleep(1)
-    cluster.exchange.topics.pop("sessions@n1")
-    other = Wanderer(cluster, "n2")
-    await other.restore(secret)
-    await until(lambda: other.is_in)
+    other = await taken_unheard(cluster, secret)
     join = {"type": "command", "messageId": "3d0c1b52-6f6e-4d5e-8a43-1f60a2a7a111", "timestamp": 1, "sender": "ann"}
 
     other.socket.send(json.dumps({**join, "channel": "room:new", "payload": {"action": "join"}}).encode(), is_text=True)
@@ -220,14 +226,7 @@ async def test_what_ends_here_is_not_deleted_where_another_node_has_it() -> None
     await cluster.start("n1", session_ttl=100.0)
     await cluster.start("n2")
     ann = await cluster.connect("ann", "n1", max_reconnect_attempts=0)
-    secret = secret_of(ann)
-    for link in cluster.networks["n1"].alive():
-        link.cut()
-    await asyncio.sleep(1)
-    cluster.exchange.topics.pop("sessions@n1")
-    other = Wanderer(cluster, "n2")
-    await other.restore(secret)
-    await until(lambda: other.is_in)
+    await taken_unheard(cluster, secret_of(ann))
     await asyncio.sleep(200)
     assert cluster.where("ann") == ["n2"]
     assert len(cluster.sessions.kept._records) == 1
