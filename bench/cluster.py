@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.brokers import hinders_kafka, hinders_redis, kafka, redis
 from bench.load import check, generate_to_all
-from bench.process import BenchError, children_of, cores, running
+from bench.process import BenchError, children_of, cores, roaming, running
 from bench.servers import Frames, bare_frames, hub_command, hub_frames, socketio_frames
 from bench.trial import Bars, Figure, PartlyFailed, Setting, Trial
 from bench.workloads import THROUGHPUT, Work
@@ -18,7 +18,7 @@ ROOM = Work("cluster-room", "one room of 1,000, 8 in flight", 1000, 1, 8, "room"
 ROOMS = replace(next(work for work in THROUGHPUT if work.key == "rooms-10"), key="cluster-rooms")
 TOPIC = next(work for work in THROUGHPUT if work.key == "topic-8")
 
-_KAFKA_WARM = 5.0
+_REHEARSAL = 6.0
 """Seconds in which the JVM compiles what this work needs and `warming` did not."""
 
 Broker = Callable[[int], AbstractContextManager[tuple[int, int]]]
@@ -71,17 +71,23 @@ def _measure(frames: Frames, work: Work, setting: Setting, ports: Sequence[int],
 
 
 def _two(
-    broker: Broker, command: Command, frames: Callable[[Work], Frames], work: Work, *, warm: float = 0.0
+    broker: Broker, command: Command, frames: Callable[[Work], Frames], work: Work, *, rehearsal: float = 0.0
 ) -> Callable[[Setting], Run]:
-    """Two nodes and what joins them, all on one core, so that CPU seconds are comparable; `warm` at least."""
+    """Two nodes and what joins them, all on one core, so that CPU seconds are comparable.
+
+    For `rehearsal` seconds they do it before without being measured, with the broker on all cores.
+    """
 
     def measure(setting: Setting) -> Run:
         core = cores()[0]
-        longer = replace(setting, warm=max(setting.warm, warm))
         with ExitStack() as stack:
             between, pid = stack.enter_context(broker(core))
             nodes = [stack.enter_context(running(command(setting.hub, between, name), core)) for name in ("a", "b")]
-            return _measure(frames(work), work, longer, [port for port, _ in nodes], [pid, *(one for _, one in nodes)])
+            ports, pids = [port for port, _ in nodes], [pid, *(one for _, one in nodes)]
+            if rehearsal:
+                with roaming(pid):
+                    _measure(frames(work), work, replace(setting, seconds=rehearsal), ports, pids)
+            return _measure(frames(work), work, setting, ports, pids)
 
     return measure
 
@@ -131,7 +137,7 @@ SYSTEMS: Mapping[str, System] = {
     "redis": System("two nodes on Redis, 100 rooms × 10", _two(redis, _on_redis, hub_frames, ROOMS), hinders_redis),
     "kafka": System(
         "two nodes on Kafka, 100 rooms × 10",
-        _two(kafka, _on_kafka, hub_frames, ROOMS, warm=_KAFKA_WARM),
+        _two(kafka, _on_kafka, hub_frames, ROOMS, rehearsal=_REHEARSAL),
         hinders_kafka,
     ),
     "socketio": System(

@@ -8,6 +8,7 @@ import time
 import pytest
 from confluent_kafka import KafkaError
 
+from hubbub.backends.kafka import following
 from hubbub.ports import Append, Appended, Refused
 from hubbub.testing.shared_log_contract import Recorder
 from tests.backends.kafka.nodes import Nodes, put, records
@@ -43,6 +44,20 @@ async def test_a_repeat_is_known_through_a_node_that_has_just_begun(nodes: Nodes
     results = await asyncio.gather(*(put(two, Append("a", b"1", "s", "1"), Append("a", b"x")) for _ in range(3)))
     assert {result[0] for result in results} == {Appended(first.epoch, first.offset, True)}
     assert await records(two, "a") == [b"1", b"x", b"x", b"x"]
+
+
+async def test_a_repeat_is_known_as_far_back_as_a_partition_is_read(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "WARM_UP", 40)
+    monkeypatch.setattr(following, "LEAST_WARM_UP", 5)
+    one = await nodes.make()
+    first, *_ = await put(one, Append("a", b"first", "s", "1"), *(Append("a", b"x") for _ in range(9)))
+    two = await nodes.make()
+    assert await put(two, Append("a", b"first", "s", "1")) == [Appended(first.epoch, first.offset, True)]
+    await put(one, Append("a", b"x"))
+    three = await nodes.make()
+    assert await put(three, Append("a", b"first", "s", "1")) == [Appended(first.epoch, first.offset + 11, False)]
 
 
 async def test_a_session_that_has_just_come_is_answered_when_all_before_it_was_seen(nodes: Nodes) -> None:

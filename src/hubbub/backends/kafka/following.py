@@ -21,8 +21,11 @@ from hubbub.protocol.payloads import Position
 
 log = logging.getLogger("hubbub.kafka")
 
-WARM_UP = 5000
-"""Records at the end of a partition that are read when it is opened: a repeat is known if its first is among them."""
+WARM_UP = 80_000
+"""Records at the end of a topic that are read when it is opened: a repeat is known if its first is among them."""
+
+LEAST_WARM_UP = 5000
+"""Of them in each partition, however many partitions there are."""
 
 SILENT_AFTER = 4.0
 """Seconds in which something has to come of a partition that has more; then it is opened anew."""
@@ -253,7 +256,7 @@ class Following:
         self.note_end(partition.number, mark.end)
         if partition.settled and mark.lost <= partition.settled <= mark.end:
             return partition.settled
-        partition.settled = max(mark.lost, mark.end - WARM_UP)
+        partition.settled = max(mark.lost, mark.end - max(WARM_UP // self._topic.partitions, LEAST_WARM_UP))
         for name, followed in partition.followed.items():
             self._used -= followed.tail.clear(partition.settled)
             for sink in tuple(followed.sinks):
