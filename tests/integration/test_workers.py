@@ -120,16 +120,22 @@ async def check_one_room(parent: Node) -> None:
     first.close(), second.close()
 
 
-async def test_documents_are_refused_by_name(workers: Node) -> None:
-    """Rather than shown without the edits of the other workers."""
-    ws = await upgrade(url(workers))
-    await ws.hello("ann")
-    answer = await ws.ask(
-        {"type": "join", "messageId": str(uuid.uuid4()), "channel": "doc:notes", "documentId": "notes"}
-    )
-    assert (answer["type"], answer["code"]) == ("error", "not_found")
-    assert "documents are not enabled" in answer["reason"]
-    ws.close()
+async def test_a_document_is_one_over_all_workers(workers: Node) -> None:
+    each = list((await one_on_each(workers)).values())
+    for ws in each:
+        opened = await ws.ask(
+            {"type": "join", "messageId": str(uuid.uuid4()), "channel": "doc:notes", "documentId": "notes"}
+        )
+        assert opened["type"] == "joined"
+        while (message := await ws.receive())["type"] != "init":
+            pass
+    operation = {"operation": [[0, "hello"]], "revision": message["payload"]["document"]["revision"], "seq": 1}
+    each[0].send({"type": "operation", "channel": "doc:notes", "payload": operation})
+    for ws in each:
+        while (message := await ws.receive())["type"] != "operations":
+            pass
+        assert [entry["seq"] for entry in message["payload"]["operations"]] == [1]
+        ws.close()
 
 
 async def test_nothing_is_lost_when_a_worker_is_killed(workers: Node) -> None:
