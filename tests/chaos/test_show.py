@@ -80,7 +80,7 @@ async def test_nothing_is_lost_whatever_happens(redis: Callable[..., RedisServer
     assert "Traceback" not in cluster.complaints(), cluster.complaints()
     _, killed, _, restarted, *drained = programme.acts
     # Each of these did what it was to do, and nothing more: otherwise this would prove less than it says.
-    assert abs(killed.cut - CLIENTS / 3) <= 1
+    assert abs(killed.cut - CLIENTS / 3) <= 1 + CLIENTS / 100
     assert [act.cut for act in (restarted, *drained)] == [0, 0, 0, 0]
     assert sum(act.moved for act in drained) >= CLIENTS
 
