@@ -165,13 +165,19 @@ def compare(path: Path, rounds: int) -> None:
     }
     for number in range(rounds):
         for name, way in ways.items():
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             try:
                 text = way()
             except ModuleNotFoundError as error:
                 print(json.dumps({"what": name, "missing": error.name}), flush=True)
                 continue
-            spent = time.perf_counter() - began
+            spent, cpu = time.perf_counter() - began, time.process_time() - used
             assert text == wanted, name
-            line = {"what": name, "round": number, "seconds": round(spent, 3), "edits_per_s": round(len(edits) / spent)}
+            line = {
+                "what": name,
+                "round": number,
+                "seconds": round(spent, 3),
+                "edits_per_s": round(len(edits) / spent),
+                "cpu_us_per_edit": round(cpu / len(edits) * 1e6, 2),
+            }
             print(json.dumps(line), flush=True)
