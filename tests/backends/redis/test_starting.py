@@ -199,9 +199,10 @@ async def test_documents_are_kept_over_a_restart_of_the_hub(redis_server: RedisS
             ann = await Rude.connect(app, "ann")
             joined = await ann.join()
             revision = joined["init"]["document"]["revision"]
-            for number, change in enumerate(changes):
-                ann.edit(change, revision + number, number + 1)
-                await ann.operations()
+            for number, change in enumerate(changes, 1):
+                ann.edit(change, revision, number)
+                # A node's claim of the document is a revision, too.
+                revision = (await ann.operations())[-1]["revision"]
             text = await documents.text("d")
             ann.close()
         return text
