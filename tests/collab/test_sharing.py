@@ -3,70 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Any
 
 import pytest
 
-from hubbub import Hubbub, ProtocolError, TryLater
-from hubbub.collab import Document, Documents
+from hubbub import ProtocolError, TryLater
+from hubbub.collab import Document
 from hubbub.collab.authors import OWNER
 from hubbub.collab.changes import ChangeSet
-from hubbub.collab.live import LiveDocument, Submission
-from hubbub.collab.records import Record, decode_record
-from hubbub.testing.cluster import Cluster
+from hubbub.collab.live import Submission
 from hubbub.testing.loop import virtual
-from tests.collab.world import EVERYTHING, until
-
-
-class Scene:
-    """A cluster whose nodes serve documents."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.cluster = Cluster(seed, retention=EVERYTHING)
-        self.documents: dict[str, Documents] = {}
-
-    async def start(self, *names: str, **options: Any) -> Scene:
-        def make(**given: Any) -> Hubbub:
-            app = Hubbub(anonymous=True, **given)
-            self.documents[given["node"]] = Documents(app, **options)
-            return app
-
-        await self.cluster.start(*names, make_app=make)
-        return self
-
-    async def open(self, user: str, *nodes: str) -> Document:
-        document = Document(await self.cluster.connect(user, *nodes, initial_delay=0.1, max_delay=0.5), "d")
-        await document.opened()
-        return document
-
-    def live(self, node: str) -> LiveDocument:
-        document = self.documents[node]._authority.find("d")
-        assert document is not None
-        return document
-
-    def owner(self) -> str:
-        """The node that the log names last."""
-        runs = {app.hub.run: name for name in self.cluster.nodes if (app := self.cluster.nodes[name].app)}
-        claims = [record.user for record in self.records() if record.client_id == OWNER]
-        return runs.get(claims[-1], claims[-1]) if claims else ""
-
-    def records(self) -> list[Record]:
-        page = self.cluster.backend.records.read("doc:d", limit=1_000_000)
-        return [decode_record(data) for _, data in page.entries]
-
-    def judge(self, *documents: Document) -> None:
-        """All have the same text, and every operation is in the log once."""
-        assert len({document.text for document in documents}) == 1
-        had = Counter((record.client_id, record.seq) for record in self.records())
-        assert max(had.values()) == 1
-
-
-async def rest(*documents: Document, seconds: float = 60.0) -> None:
-    def is_so() -> bool:
-        return all(one.status.phase == "saved" for one in documents) and len({one.text for one in documents}) == 1
-
-    await until(is_so, seconds)
+from tests.collab.nodes import Scene, rest
+from tests.collab.world import until
 
 
 @virtual
@@ -296,70 +244,6 @@ async def test_what_only_the_owner_can_refuse_its_author_hears() -> None:
 
 
 @virtual
-async def test_cursors_are_seen_on_every_node() -> None:
-    scene = await Scene(8).start("n1", "n2", "n3")
-    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
-    ann.insert(0, "one two")
-    await rest(ann, bob)
-    ann.point(3)
-    bob.point(7, 4)
-    await until(lambda: ann.client_id in bob.pointers and bob.client_id in ann.pointers, 5)
-    assert (bob.pointers[ann.client_id].name or bob.pointers[ann.client_id].user) == "ann"
-    assert (ann.pointers[bob.client_id].anchor, ann.pointers[bob.client_id].head) == (7, 4)
-    bob.insert(0, "zero ")
-    await until(lambda: bob.pointers[ann.client_id].head == 8 and ann.pointers[bob.client_id].head == 9, 5)
-    cid = await scene.open("cid", "n3")
-    await until(lambda: set(cid.pointers) == {ann.client_id, bob.client_id}, 2)
-    scene.cluster.nodes["n1"].crash(silently=True)
-    await until(lambda: ann.client_id not in bob.pointers, 60)
-    assert bob.client_id in cid.pointers
-
-
-@virtual
-async def test_one_who_comes_later_to_another_node_is_shown_where_everybody_is() -> None:
-    scene = await Scene(9).start("n1", "n2")
-    ann = await scene.open("ann", "n1")
-    ann.insert(0, "one two")
-    ann.point(3)
-    await ann.saved()
-    await asyncio.sleep(1)
-    bob = await scene.open("bob", "n2")
-    await until(lambda: ann.client_id in bob.pointers, 2)
-    assert bob.pointers[ann.client_id].head == 3
-
-
-@virtual
-async def test_an_author_is_at_one_node() -> None:
-    """A page that was copied, with the other node: two who are one author would lose each other's edits."""
-    scene = await Scene(10).start("n1", "n2")
-    ann = await scene.open("ann", "n1")
-    ann.insert(0, "a")
-    await ann.saved()
-    await asyncio.sleep(3)
-    client = await scene.cluster.connect("ann", "n2")
-    copy = Document(client, "d", author=ann.client_id)
-    await copy.opened()
-    await until(lambda: ann.client_id != copy.client_id, 5)
-    ann.insert(0, "x")
-    copy.insert(0, "y")
-    await rest(ann, copy)
-    assert sorted(ann.text) == ["a", "x", "y"]
-    scene.judge(ann, copy)
-
-
-@virtual
-async def test_a_cursor_waits_for_the_text_that_it_is_in() -> None:
-    scene = await Scene(11).start("n1", "n2")
-    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
-    scene.cluster.nodes["n2"].log.late = 0.6
-    ann.insert(0, "hello")
-    await ann.saved()
-    ann.point(2)
-    await until(lambda: ann.client_id in bob.pointers, 5)
-    assert (bob.text, bob.pointers[ann.client_id].head) == ("hello", 2)
-
-
-@virtual
 async def test_who_comes_to_a_node_that_is_behind_gets_what_was_acknowledged_elsewhere() -> None:
     scene = await Scene(12).start("n1", "n2")
     ann, _ = await scene.open("ann", "n1"), await scene.open("bob", "n2")
@@ -383,36 +267,3 @@ async def test_an_owner_that_is_behind_says_later_and_not_never() -> None:
     )
     with pytest.raises(TryLater):
         live.check_forwarded(submission)
-
-
-@virtual
-async def test_people_who_are_moved_to_another_node_go_on_as_the_same_authors() -> None:
-    scene = await Scene(16).start("n1", "n2")
-    ann, bob = await scene.open("ann", "n1"), await scene.open("bob", "n2")
-    author = ann.client_id
-    ann.insert(0, "a")
-    await rest(ann, bob)
-    # Each node sees the other by now.
-    await asyncio.sleep(5)
-    typed = 0
-
-    async def type_on() -> None:
-        nonlocal typed
-        while True:
-            ann.insert(0, "x")
-            typed += 1
-            await asyncio.sleep(0.004)
-
-    typing = asyncio.ensure_future(type_on())
-    for number in range(6):
-        # Also when it is not just that the author came: then it is put out where it was.
-        await asyncio.sleep(0.0 if number < 3 else 3.0)
-        here, there = ("n1", "n2") if number % 2 == 0 else ("n2", "n1")
-        app = scene.cluster.app(here)
-        (connection,) = [one.id for one in app.connections() if one.user == "ann"]
-        await app.migrate(connection, there)
-    typing.cancel()
-    await rest(ann, bob)
-    assert ann.client_id == author
-    scene.judge(ann, bob)
-    assert ann.text.count("x") == typed > 100

@@ -15,7 +15,7 @@ import pytest
 from hubbub.collab import Document
 from hubbub.collab.authors import OWNER
 from hubbub.testing.loop import virtual
-from tests.collab.test_sharing import Scene, rest
+from tests.collab.nodes import Scene, rest
 
 SEEDS = int(os.environ.get("SHARING_SEEDS", "6"))
 NODES = ("n1", "n2", "n3")
