@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -31,7 +31,7 @@ def test_every_sample_satisfies_the_schema(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(SAMPLES))
 @pytest.mark.parametrize("count", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_what_the_schema_accepts_both_codecs_carry(kind: str, count: int) -> None:
-    @settings(max_examples=count)
+    @settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(messages(kind).filter(is_judged))
     def check(message: Any) -> None:
         assert faults(message) == set()
