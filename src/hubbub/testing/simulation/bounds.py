@@ -9,22 +9,21 @@ from hubbub.client.client import Client
 from hubbub.client.subscription import Subscription
 from hubbub.delivery.acks import WINDOW
 
-_TURN = 64 * 1024
-"""Bytes that what is published in one turn of a simulation comes to, at most."""
-
 _QUEUE = 4096 + 1024
 """Messages in a client's queue, with those of a read."""
 
 _PENDING = 1000
 
 
-def check_hub(app: Hubbub, window: int) -> Iterator[str]:
-    """What breaks a bound in the hub. `window` is what a socket may leave unsent before it says so, in bytes."""
+def check_hub(app: Hubbub, window: int, turn: int) -> Iterator[str]:
+    """What breaks a bound in the hub. Both in bytes: `window` is what a socket may leave unsent before it says so,
+    `turn` what comes into the log at once at most.
+    """
     hub = app.hub
     # Whoever is told to stop may have been sent a stretch for each log just before.
     for connection in hub.connections.values():
         readers = connection.session.readers if connection.session is not None else {}
-        unsent = window + len(readers) * hub.settings.write_buffer + _TURN
+        unsent = window + len(readers) * hub.settings.write_buffer + turn
         yield from _check(f"bytes unsent to {connection.id}", connection.transport.buffered(), unsent)
         yield from _check(f"bytes collected for {connection.id}", len(connection.out), unsent)
         for log, reader in readers.items():

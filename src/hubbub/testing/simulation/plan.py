@@ -38,6 +38,11 @@ _SMALL_MEMORY = 8000
 """Bytes in which not all logs have room: some are dropped, or read from disk."""
 
 
+_ORDINARY = 64 * 1024
+_AROUND = 300
+"""Bytes of a frame around its content."""
+
+
 class Happening(Struct, frozen=True):
     """A fault at `at` seconds after the beginning; `size` is between 0 and 1, for what can be more or less."""
 
@@ -79,6 +84,11 @@ class Plan(Struct, frozen=True):
     settings: Settings
     people: tuple[Person, ...]
     happenings: tuple[Happening, ...]
+
+    @property
+    def most_at_once(self) -> int:
+        """Bytes of all messages together: while the disk is busy they wait, and go out in one turn."""
+        return max(_ORDINARY, sum(one.messages * (one.size + _AROUND) for one in self.people))
 
 
 def make_plan(seed: int) -> Plan:

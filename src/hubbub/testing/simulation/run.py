@@ -171,7 +171,7 @@ class Run:
         while True:
             await asyncio.sleep(_LOOK)
             if isinstance(self.server, SimulatedServer) and self.server.app is not None:
-                for violation in check_hub(self.server.app, self.plan.window):
+                for violation in check_hub(self.server.app, self.plan.window, self.plan.most_at_once):
                     self.blame(violation)
             for program in programs:
                 for violation in check_client(program.client, program.subscriptions):
