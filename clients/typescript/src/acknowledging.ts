@@ -79,10 +79,11 @@ export class Acknowledging {
   }
 
   /** Something came that was had before: the server may not know what was processed. */
-  repeated(name: string): void {
+  repeated(name: string, offset = 0): void {
     const log = this.#logs.get(name);
     if (log === undefined) return;
     log.acked = 0;
+    log.delivered = Math.max(log.delivered, offset);
     this.#touch(name);
   }
 

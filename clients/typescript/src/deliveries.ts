@@ -69,7 +69,7 @@ export class Deliveries {
     }
     const log = logOf(channel);
     if (this.positions.advance(log, offset)) this.acks.received(log, offset, this.handlers.message(message));
-    else this.acks.repeated(log);
+    else this.acks.repeated(log, offset);
   }
 
   #presence(envelope: Envelope): void {

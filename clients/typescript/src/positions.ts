@@ -32,8 +32,7 @@ export class Positions {
   advance(log: string, offset: number): boolean {
     const reading = this.#readings.get(log);
     if (reading !== undefined && offset <= reading.offset) return false;
-    const { epoch, era } = reading ?? { epoch: undefined, era: ++this.#eras };
-    this.#readings.set(log, { epoch, offset, era });
+    this.#readings.set(log, { epoch: reading?.epoch, offset, era: reading?.era ?? ++this.#eras });
     return true;
   }
 

@@ -185,9 +185,13 @@ export class Recovery {
   }
 
   #goOn(log: string, now: Position, recovered: boolean): void {
-    const { positions } = this.parts;
+    const { positions, acks } = this.parts;
     const before = positions.get(log);
-    if (isBeyond(before, this.#greeted.get(log), now)) return;
+    if (isBeyond(before, this.#greeted.get(log), now)) {
+      // The server that was left behind does not hear of what this one has not sent yet.
+      acks.received(log, now.offset, true);
+      return;
+    }
     // The server may go on from before what was seen here: that comes again, and is dropped.
     if (recovered) positions.learn(log, now);
     else positions.restart(log, now);
@@ -211,8 +215,8 @@ function isPast(now: Position, before: Position): boolean {
  * `greeted` is where it stood when the new one was asked for.
  */
 function isBeyond(here: Position | undefined, greeted: Position | undefined, now: Position): boolean {
-  if (here === undefined || here.epoch !== now.epoch || here.offset < now.offset) return false;
-  if (greeted === undefined || greeted.epoch !== now.epoch) return true;
+  if (here?.epoch !== now.epoch || here.offset < now.offset) return false;
+  if (greeted?.epoch !== now.epoch) return true;
   // Otherwise the end of the log was lost, and what comes has offsets that others had.
   return here.offset > greeted.offset && greeted.offset <= now.offset;
 }

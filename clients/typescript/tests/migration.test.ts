@@ -124,6 +124,32 @@ describe("a migration", () => {
     expect(seen).toEqual([1, 2, 3, 4]);
   });
 
+  it("tells the new node of nothing that it has not sent yet", async () => {
+    const built = await connected();
+    const joining = built.client.join(ROOM, { ack: true });
+    built.socket().ack({ payload: { ...at(0), count: 1, members: ["ada"] } });
+    await joining;
+    const seen: (number | undefined)[] = [];
+    built.client.on("message", ({ offset }) => seen.push(offset));
+    const old = built.socket();
+    old.say(text(1));
+    old.say({ type: "migrate", payload: { url: OTHER, ticket: "t", delay_ms: 1_000, deadline_ms: 5_000 } });
+    await vi.advanceTimersByTimeAsync(1_000);
+    built.socket().open();
+    await settle();
+    for (const offset of [2, 3]) old.say(text(offset));
+    await arrive(built, { [ROOM]: at(1) });
+    const acks = () => built.socket().sent.flatMap(({ type, offset }) => (type === "ack" ? [offset] : []));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(acks()).toEqual([1]);
+    for (const offset of [2, 3, 4]) {
+      built.socket().say(text(offset));
+      await vi.advanceTimersByTimeAsync(200);
+      expect(acks().at(-1)).toBe(offset);
+    }
+    expect(seen).toEqual([1, 2, 3, 4]);
+  });
+
   it("arrives also where the old node closes before the new one answers", async () => {
     const built = await moving();
     await vi.advanceTimersByTimeAsync(1_000);
