@@ -11,12 +11,9 @@ from typing import Any
 
 from hubbub import BadMessage, Client, ConnectionState, HubbubError, InternalError, Position, ProtocolError, TryLater
 from hubbub.client.answers import error_from
-from hubbub.collab.caret import Caret
-from hubbub.collab.changes import TRANSFORM, ChangeSet
+from hubbub.collab.changes import TRANSFORM
+from hubbub.collab.editing import EditedText
 from hubbub.collab.events import Callbacks, Event, Rejected, Status
-from hubbub.collab.pointers import Pointer, Pointers
-from hubbub.collab.replica import Replica
-from hubbub.collab.undo import UndoStack
 from hubbub.protocol.messages import (
     CommandMessage,
     CursorMessage,
@@ -37,7 +34,7 @@ _PATIENCE = 10.0
 """Seconds after which what has no answer is said again."""
 
 
-class Document:
+class Document(EditedText):
     """Made by `open_document`. It lives on while connections come and go; edits wait for the next one.
 
     Positions are indexes into `text`, a Python string. Callbacks (`on`): `change` gets a `ChangeSet` of what others
@@ -50,17 +47,12 @@ class Document:
 
         `author` is the `client_id` of an earlier document, to be the same author: 8 to 64 of 0-9 a-f.
         """
+        super().__init__(author, Callbacks(id))
         self.id = id
         self._client = client
         self._channel = f"doc:{id}"
         self._loop = asyncio.get_running_loop()
-        self._replica = Replica(self._others_edited)
-        self._replica.client_id = author
-        self._undo = UndoStack()
-        self._pointers = Pointers(self._replica)
         self._name, self._colour = name, colour
-        self._caret = Caret(self._send_cursor)
-        self._callbacks = Callbacks(id)
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._settled = asyncio.Event()
         self._error: HubbubError | None = None
@@ -76,28 +68,8 @@ class Document:
     # --- Looking ---------------------------------------------------------------------------------------
 
     @property
-    def text(self) -> str:
-        """What the author sees: what is confirmed, and one's own edits since."""
-        return str(self._replica.text)
-
-    @property
-    def revision(self) -> int:
-        """The last revision that arrived."""
-        return self._replica.revision
-
-    @property
-    def client_id(self) -> str:
-        """Which author this is."""
-        return self._replica.client_id
-
-    @property
     def status(self) -> Status:
         return self._status
-
-    @property
-    def pointers(self) -> dict[str, Pointer]:
-        """Where the others are, by client id, in UTF-16 units of the text."""
-        return self._pointers.all()
 
     def on(self, event: Event, callback: Callable[[Any], None]) -> Callable[[], None]:
         """Calls back for every event of a kind; what is returned takes the callback away again."""
@@ -114,57 +86,6 @@ class Document:
                 raise self._error
             self._settled.clear()
             await self._settled.wait()
-
-    # --- Editing ---------------------------------------------------------------------------------------
-
-    def insert(self, at: int, text: str) -> None:
-        """Inserts a text before the character at an index; line breaks of all kinds become `\\n`."""
-        self.replace(at, at, text)
-
-    def delete(self, start: int, end: int) -> None:
-        self.replace(start, end, "")
-
-    def replace(self, start: int, end: int, text: str) -> None:
-        """Replaces the characters from one index to another. Raises `ValueError` for what is not in the text."""
-        known = self.text
-        if not 0 <= start <= end <= len(known):
-            raise ValueError(f"{start} to {end} is not within {len(known)} characters")
-        place = _units(known[:start])
-        self.splice(place, _units(known[start:end]), text)
-
-    def splice(self, position: int, deleted: int, text: str) -> None:
-        """The same in UTF-16 units, which costs no look at the whole text. Pairs must not be cut."""
-        normal = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-        if deleted or normal:
-            self.edit(ChangeSet.replace(self._replica.text.length, position, deleted, normal))
-
-    def edit(self, changes: ChangeSet) -> None:
-        """Any change of the text. Raises `ValueError` for one of another text, `HubbubError` when it is closed."""
-        if self._is_closed:
-            raise self._error or HubbubError(f"document {self.id} is closed")
-        if changes.empty:
-            return
-        text = self._replica.text
-        if any(text.splits(old) or text.splits(old + deleted) for old, _, deleted, _ in changes.edits()):
-            raise ValueError("the change cuts a surrogate pair")
-        self._undo.edited(changes, text.cut)
-        self._apply(changes)
-
-    def undo(self) -> bool:
-        """Takes the author's own last edit back, whatever others did since. False when there is none."""
-        return self._again(self._undo.undo(self._replica.text.cut))
-
-    def redo(self) -> bool:
-        """Does again what was taken back last."""
-        return self._again(self._undo.redo(self._replica.text.cut))
-
-    def point(self, anchor: int, head: int | None = None) -> None:
-        """Shows the others where the author is: an index, or a selection between two. It moves with the text."""
-        known = self.text
-        units = [
-            _units(known[: min(max(0, place), len(known))]) for place in (anchor, anchor if head is None else head)
-        ]
-        self._caret.place(units[0], units[1])
 
     async def close(self) -> None:
         """Edits that are not saved are given up: wait for `saved` before. Harmless when repeated."""
@@ -272,17 +193,6 @@ class Document:
             self._go_on()
             self._caret.show_soon()
 
-    def _apply(self, changes: ChangeSet) -> None:
-        self._replica.edit(changes)
-        self._move_places(changes, self.client_id)
-        self._go_on()
-
-    def _again(self, changes: ChangeSet | None) -> bool:
-        if changes is None or self._is_closed:
-            return False
-        self._apply(changes)
-        return True
-
     def _go_on(self) -> None:
         """Sends the next operation, if there is one and none is in flight."""
         if self._is_joined and self._replica.depart() is not None:
@@ -325,14 +235,8 @@ class Document:
                 self._callbacks.tell("rejected", Rejected(changes, error))
             self._join(anew=True)
 
-    def _others_edited(self, changes: ChangeSet, author: str) -> None:
-        self._undo.others_edited(changes)
-        self._move_places(changes, author)
-        self._callbacks.tell("change", changes)
-
-    def _move_places(self, changes: ChangeSet, author: str) -> None:
-        self._pointers.moved(changes, author)
-        self._caret.moved(changes, is_own=author == self.client_id)
+    def _why_closed(self) -> HubbubError | None:
+        return (self._error or HubbubError(f"document {self.id} is closed")) if self._is_closed else None
 
     # --- Cursor ----------------------------------------------------------------------------------------
 
@@ -386,10 +290,6 @@ class Document:
             self._opened.set_exception(error or HubbubError(f"document {self.id} was closed"))
             self._opened.exception()
         self._tell_status()
-
-
-def _units(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def _after(error: ProtocolError) -> float:
