@@ -239,6 +239,29 @@ async def test_what_ends_here_is_not_deleted_where_another_node_has_it() -> None
 
 
 @virtual
+async def test_who_comes_back_while_nobody_knows_where_the_session_was_may_come_once_more() -> None:
+    """4409 would end its client for good, though nobody else has the session."""
+    cluster = Cluster()
+    await cluster.start("n1", "n2")
+    ann = await cluster.connect("ann", "n1", max_reconnect_attempts=0)
+    await taken_unheard(cluster, secret_of(ann))
+    cluster.kill("n2")
+    cluster.sessions.is_away = True
+    back = Wanderer(cluster, "n1")
+    await back.restore(secret_of(ann))
+    await until(lambda: back.is_in)
+    cluster.sessions.is_away = False
+    await until(lambda: back.closed is not None)
+    assert back.closed is not None
+    assert back.closed.code == 1013
+    again = Wanderer(cluster, "n1")
+    await again.restore(secret_of(ann))
+    await until(lambda: again.is_in)
+    await asyncio.sleep(30)
+    assert again.closed is None
+
+
+@virtual
 async def test_mail_that_makes_no_sense_harms_nobody() -> None:
     cluster = Cluster()
     await cluster.start("n1")

@@ -51,6 +51,8 @@ class SharedVault(SessionVault):
         self._post = post
         self._unsaved: set[Session] = set()
         """What could not be saved, and is tried again."""
+        self._unsure: set[Session] = set()
+        """What was restored here while the store could not be asked: another node may have had it since."""
         self._claimed: Deadlines[Session] = Deadlines(_CHECK_AFTER)
         self._saved: Deadlines[Session] = Deadlines(hub.sessions.ttl / 4)
         self._due: deque[Session] = deque()
@@ -128,6 +130,7 @@ class SharedVault(SessionVault):
         if not is_saved and session.fence == fence:
             await self._refused(session)
             return False
+        self._unsure.discard(session)
         self._saved.set(session, self._hub.clock())
         return True
 
@@ -147,7 +150,11 @@ class SharedVault(SessionVault):
                 session.fence = max(session.fence, record.fence) + _stride()
                 self.touch(session)
                 return
-        self._let_go(session, 4409, "another node has the session")
+        if session in self._unsure:
+            # Its client came here from there, and has to come once more.
+            self._let_go(session, 1013, "the session was elsewhere")
+        else:
+            self._let_go(session, 4409, "another node has the session")
 
     async def _forget(self, session: Session, then: Callable[[], None]) -> None:
         # First as a save, which a newer fence refuses: what is another node's is not deleted.
@@ -166,6 +173,8 @@ class SharedVault(SessionVault):
         known = self._hub.sessions.find(digest)
         if known is not None:
             if not isinstance(record, SessionRecord) or record.fence <= known.fence:
+                if isinstance(record, ProtocolError):
+                    self._unsure.add(known)
                 then(known)
                 return
             # It has been elsewhere since, and nobody said so.
@@ -225,6 +234,7 @@ class SharedVault(SessionVault):
 
     def _drop(self, session: Session) -> None:
         self._unsaved.discard(session)
+        self._unsure.discard(session)
         self._claimed.clear(session)
         self._saved.clear(session)
 

@@ -163,6 +163,18 @@ class _Hearing:
             return True
         return before <= rank <= after and missed.first <= record.offset <= missed.last
 
+    def _rank_at(self, at: int) -> int | None:
+        """The rank of the epoch at an event, by the messages around it; None where no message of it came."""
+        events = self._heard.events
+        for side in (events[at + 1 :], events[at::-1][1:]):
+            for event in side:
+                if isinstance(event, MessagesMissed):
+                    if event.reason in NEW_EPOCH:
+                        break
+                elif event[0] in self._by_id:
+                    return self._ranks[self._by_id[event[0]].epoch]
+        return None
+
     def _wrong_gaps(self) -> Iterator[str]:
         events = self._heard.events
         for at, event in enumerate(events):
@@ -170,12 +182,12 @@ class _Hearing:
             if not isinstance(event, MessagesMissed) or event.reason in NEW_EPOCH:
                 continue
             # In the epoch that goes on: nothing up to the end of the range may have come, or come later.
-            after = self._rank(events[at:], -1)
+            here = self._rank_at(at)
             for other in events:
                 if isinstance(other, MessagesMissed):
                     continue
                 record = self._by_id.get(other[0])
-                if record is None or self._ranks[record.epoch] != after:
+                if record is None or self._ranks[record.epoch] != here:
                     continue
                 if event.first <= record.offset <= event.last:
                     yield f"{self._name}: {record.offset} was told missing ({event.first} to {event.last}), and came"
