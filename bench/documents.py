@@ -59,7 +59,11 @@ def used(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-async def run(url: str, pid: int, people: dict[str, list[Typist]], viewers: list[Typist], seconds: float) -> None:
+async def run(
+    url: str, pid: int, people: dict[str, list[Typist]], viewers: list[Typist], seconds: float, idle: float
+) -> None:
+    """Prints what the server needs meanwhile, and with `idle` its memory so many seconds after everybody has left."""
+    before = resident(pid)
     everyone = [typist for typists in people.values() for typist in typists]
     for start in range(0, len(everyone) + len(viewers), 50):
         await asyncio.gather(*(one.connect(url) for one in (everyone + viewers)[start : start + 50]))
@@ -68,12 +72,13 @@ async def run(url: str, pid: int, people: dict[str, list[Typist]], viewers: list
     await asyncio.gather(*(typist.type(seconds, random.Random(rng.random())) for typist in everyone))
     spent = time.perf_counter() - began
     await asyncio.sleep(1)
-    print(
-        json.dumps({"server_cpu": round((used(pid) - cpu) / spent, 3), "resident_mb": resident(pid) >> 20}), flush=True
-    )
+    busy = round((used(pid) - cpu) / spent, 3)
+    print(json.dumps({"server_cpu": busy, "before_mb": before >> 20, "resident_mb": resident(pid) >> 20}), flush=True)
     for one in everyone + viewers:
         one.close()
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5 + idle)
+    if idle:
+        print(json.dumps({"idle_seconds": idle, "resident_mb": resident(pid) >> 20}), flush=True)
 
 
 def report(what: str, late: list[float], **more: Any) -> None:
@@ -88,22 +93,22 @@ def report(what: str, late: list[float], **more: Any) -> None:
     print(json.dumps({"what": what, "seen": len(ordered), **at, **more}), flush=True)
 
 
-async def typists(count: int, watching: int, seconds: float) -> None:
+async def typists(count: int, watching: int, seconds: float, idle: float) -> None:
     """From key to others, on one document. Ten of those who look on measure; the others only take."""
     late: list[float] = []
     with server() as (url, pid):
         people = {"d": [Typist(f"t{n}", "d", UNUSED) for n in range(count)]}
         viewers = [Typist(f"v{n}", "d", late if n < 10 else UNUSED) for n in range(watching)]
-        await run(url, pid, people, viewers, seconds)
+        await run(url, pid, people, viewers, seconds, idle)
     report("typists", late, typists=count, viewers=watching)
 
 
-async def many(count: int, seconds: float) -> None:
+async def many(count: int, seconds: float, idle: float) -> None:
     """Two typists in each of so many documents."""
     late: list[float] = []
     with server() as (url, pid):
         people = {f"{n}": [Typist(f"t{n}-{side}", f"{n}", late) for side in "ab"] for n in range(count)}
-        await run(url, pid, people, [], seconds)
+        await run(url, pid, people, [], seconds, idle)
     report("many", late, documents=count)
 
 
@@ -116,6 +121,7 @@ def main() -> None:
     parser.add_argument("--viewers", type=int, default=1000)
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--idle", type=float, default=0.0, help="seconds after which memory is looked at again")
     given = parser.parse_args()
     # As `hubbub serve` has it.
     gc.set_threshold(10_000, 20, 20)
@@ -124,9 +130,9 @@ def main() -> None:
             parser.error("--trace: where automerge-paper.json.gz lies")
         edits.compare(given.trace, given.rounds)
     elif given.what == "typists":
-        asyncio.run(typists(given.typists, given.viewers, given.seconds))
+        asyncio.run(typists(given.typists, given.viewers, given.seconds, given.idle))
     else:
-        asyncio.run(many(given.documents, given.seconds))
+        asyncio.run(many(given.documents, given.seconds, given.idle))
 
 
 if __name__ == "__main__":
