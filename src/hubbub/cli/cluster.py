@@ -52,8 +52,7 @@ def drain(
     config: ConfigOption = None,
 ) -> None:
     """Send the clients of a node to the others, and wait until they are there. The node runs on without any."""
-    if over <= 0:
-        raise ConfigurationError("--over", "must be above 0")
+    _check_duration(over)
 
     async def work() -> bool:
         async with cluster_of(backend, config) as (registry, mailbox):
@@ -72,8 +71,7 @@ def rebalance(
     config: ConfigOption = None,
 ) -> None:
     """Make all nodes equally full: who has more clients than the others sends some to them. Waits until it is so."""
-    if over <= 0:
-        raise ConfigurationError("--over", "must be above 0")
+    _check_duration(over)
 
     async def work() -> bool:
         async with cluster_of(backend, config) as (registry, mailbox):
@@ -84,6 +82,11 @@ def rebalance(
 
     if not asyncio.run(work()):
         raise SystemExit(1)
+
+
+def _check_duration(over: float) -> None:
+    if over <= 0:
+        raise ConfigurationError("--over", "must be above 0")
 
 
 async def _hear(registry: Registry) -> Sequence[NodeRecord]:

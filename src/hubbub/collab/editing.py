@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from hubbub import HubbubError
@@ -13,7 +14,7 @@ from hubbub.collab.replica import Replica
 from hubbub.collab.undo import Cut, UndoStack
 
 
-class EditedText:
+class EditedText(ABC):
     """What a `Document` is beside its conversation with the server: `_go_on` and `_send_cursor` are that."""
 
     def __init__(self, author: str, callbacks: Callbacks) -> None:
@@ -97,17 +98,17 @@ class EditedText:
 
     # --- What the conversation is for --------------------------------------------------------------------
 
+    @abstractmethod
     def _why_closed(self) -> HubbubError | None:
         """Why nothing can be edited any more; None while it can."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _go_on(self) -> None:
         """There may be something to send."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _send_cursor(self) -> None:
         """The caret is to be shown to the others."""
-        raise NotImplementedError
 
     # --- Inside ----------------------------------------------------------------------------------------
 

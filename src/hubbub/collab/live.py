@@ -87,12 +87,7 @@ class Loaded:
 
     def apply(self, edit: Edit) -> None:
         """The next record of the log."""
-        for _, place, deleted, inserted in edit.changes.edits():
-            self.text.splice(place, deleted, inserted)
-        self.window.add(edit)
-        record = edit.record
-        self.authors.note(record.client_id, record.user, record.seq, edit.revision)
-        self.revision = edit.revision
+        _follow(self, edit)
 
 
 class LiveDocument:
@@ -222,12 +217,18 @@ class LiveDocument:
 
     def follow(self, edit: Edit) -> None:
         """Another node's, which is next in the log. Nothing may be pending."""
-        for _, place, deleted, inserted in edit.changes.edits():
-            self.text.splice(place, deleted, inserted)
-        self.window.add(edit)
-        record = edit.record
-        self.authors.note(record.client_id, record.user, record.seq, edit.revision)
-        self.revision = self.durable = edit.revision
+        _follow(self, edit)
+        self.durable = edit.revision
+
+
+def _follow(document: Loaded | LiveDocument, edit: Edit) -> None:
+    """What is in the log already is not checked again."""
+    for _, place, deleted, inserted in edit.changes.edits():
+        document.text.splice(place, deleted, inserted)
+    document.window.add(edit)
+    record = edit.record
+    document.authors.note(record.client_id, record.user, record.seq, edit.revision)
+    document.revision = edit.revision
 
 
 def map_cost(changes: ChangeSet, edits: Sequence[Edit]) -> int:
