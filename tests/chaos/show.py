@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.chaos.crowd import Crowd, Member
-from tests.chaos.processes import HubProcess, free_port
+from tests.chaos.processes import HubProcess
 from tests.integration.processes import running_proxy
+from tests.servers.ports import free_port
 from tests.servers.redis import RedisServer
 
 BACK_SECONDS = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,11 @@ class Servers:
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     servers = Servers(tmp_path_factory.mktemp("servers"))
-    for server in servers.all:
-        server.start()
-    yield servers
-    for server in servers.all:
-        server.kill()
+    with ExitStack() as running:
+        for server in servers.all:
+            running.callback(server.kill)
+            server.start()
+        yield servers
 
 
 @pytest.fixture

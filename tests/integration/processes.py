@@ -16,6 +16,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.servers.ports import free_port
 from tests.sockets import RawSocket
 
 HUBBUB = [sys.executable, "-m", "hubbub.cli.main"]
@@ -30,12 +31,6 @@ def need(program: str) -> str:
             pytest.fail(f"{program} is missing, and CI has to have it (make proxies)")
         pytest.skip(f"{program} is missing (make proxies)")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[str]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.crowd import Crowd
-from tests.integration.processes import HUBBUB, Node, free_port, need, running_proxy
+from tests.integration.processes import HUBBUB, Node, need, running_proxy
+from tests.servers.ports import free_port
 from tests.servers.redis import RedisServer
 from tests.sockets import get, upgrade
 

@@ -15,7 +15,8 @@ import pytest
 
 import hubbub
 from tests.chaos.crowd import Crowd
-from tests.integration.processes import HUBBUB, Node, free_port, node_of
+from tests.integration.processes import HUBBUB, Node, node_of
+from tests.servers.ports import free_port
 from tests.servers.redis import RedisServer
 from tests.sockets import RawSocket, application, get, upgrade
 from tests.waiting import until

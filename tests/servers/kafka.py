@@ -10,7 +10,8 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.servers.processes import Server, free_port, require, wait_until
+from tests.servers.ports import free_port
+from tests.servers.processes import Server, require
 
 LIBRARIES = Path(__file__).parents[2] / ".cache/kafka"
 """Where `make servers` puts Kafka's artifacts."""
@@ -80,7 +81,7 @@ class KafkaServer(Server):
         """Returns when it answers."""
         super().start(*more)
         self._admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self.near}", "log_level": 0})
-        wait_until(self.answers, _READY_SECONDS)
+        self.wait_until(self.answers, _READY_SECONDS)
 
     def answers(self) -> bool:
         try:

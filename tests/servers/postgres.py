@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.processes import Server, free_port, require, wait_until
+from tests.servers.ports import free_port
+from tests.servers.processes import Server, require
 
 
 def program(name: str) -> str:
@@ -61,7 +62,7 @@ class PostgresServer(Server):
         with output.open("ab") as said:
             words = [*self.words, *more]
             self._process = subprocess.Popen(words, stdout=said, stderr=said, cwd=self.place, user=self._user)
-        wait_until(self.answers)
+        self.wait_until(self.answers)
 
     def crash(self) -> None:
         """All of its processes end at once, without a word to their clients; it recovers when it is started."""

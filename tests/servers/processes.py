@@ -3,21 +3,12 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def require(program: str) -> str:
@@ -51,6 +42,17 @@ class Server:
     def start(self, *more: str) -> None:
         with (self.place / "output").open("ab") as output:
             self._process = subprocess.Popen([*self.words, *more], stdout=output, stderr=output, cwd=self.place)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Asks until the condition holds. A server that ended or takes too long is killed, and what it said is told."""
+        process = self._process
+        assert process is not None
+        try:
+            wait_until(lambda: process.poll() is not None or condition(), seconds)
+            assert process.poll() is None, f"it ended with {process.poll()}"
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{self.words[0]}: {error}\n{self.output()[-2000:]}") from None
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -7,7 +7,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.servers.processes import Server, free_port, require, wait_until
+from tests.servers.ports import free_port
+from tests.servers.processes import Server, require, wait_until
 
 _SLOTS = 16384
 
@@ -27,7 +28,7 @@ class RedisServer(Server):
     def start(self, *more: str) -> None:
         """Returns when it answers."""
         super().start(*more)
-        wait_until(self.answers)
+        self.wait_until(self.answers)
 
     def ask(self, *words: Any) -> Any:
         """One command, on a connection of its own."""

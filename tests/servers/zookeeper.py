@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.processes import Server, free_port, require, wait_until
+from tests.servers.ports import free_port
+from tests.servers.processes import Server, require, wait_until
 
 _JAR = Path("/usr/share/java/zookeeper.jar")
 _QUICK = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -40,7 +41,7 @@ class ZookeeperServer(Server):
     def start(self, *more: str) -> None:
         """Returns when it answers."""
         super().start(*more)
-        wait_until(self.answers, 30)
+        self.wait_until(self.answers, 30)
 
     def answers(self) -> bool:
         return bool(self.mode())

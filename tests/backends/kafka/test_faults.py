@@ -16,7 +16,7 @@ from hubbub.testing.shared_log_contract import Recorder
 from tests.backends.kafka.nodes import Nodes, put, records
 from tests.backends.kafka.proxy import Proxy, proxying
 from tests.servers.kafka import KafkaServer
-from tests.servers.processes import free_port
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from hubbub.ports import Append
 from hubbub.testing.shared_log_contract import Recorder
 from tests.backends.redis.conftest import Backends
 from tests.collab.rude import Rude, serving_documents
-from tests.servers.processes import free_port
+from tests.servers.ports import free_port
 from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.slow
