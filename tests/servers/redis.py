@@ -61,6 +61,13 @@ class RedisThree:
 
     def start(self) -> None:
         """Returns when all slots are served, and every server knows it."""
+        try:
+            self._start()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _start(self) -> None:
         for number, server in enumerate(self.servers):
             server.start()
             server.ask("CLUSTER SET-CONFIG-EPOCH", number + 1)

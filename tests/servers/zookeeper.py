@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.ports import free_port
-from tests.servers.processes import Server, require, wait_until
+from tests.servers.processes import Server, require
 
 _JAR = Path("/usr/share/java/zookeeper.jar")
 _QUICK = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -79,9 +79,14 @@ class ZookeeperThree:
 
     def start(self) -> None:
         """Returns when all serve."""
-        for server in self.servers:
-            Server.start(server)
-        wait_until(lambda: all(server.answers() for server in self.servers), 60)
+        try:
+            for server in self.servers:
+                Server.start(server)
+            for server in self.servers:
+                server.wait_until(server.answers, 60)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         for server in self.servers:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+from hubbub.backends.redis.opening import RedisBackend
 from hubbub.ports import Append, Appended
 from hubbub.testing.mailbox_contract import Letters
 from hubbub.testing.shared_log_contract import Recorder
 from tests.backends.redis.conftest import Backends
 from tests.backends.redis.test_faults import DURABLE, append, appended_in_the_end, records
 from tests.servers.redis import RedisServer, RedisThree
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +61,22 @@ async def test_a_server_that_restarts_loses_nothing_and_the_others_go_on(three: 
         await append(two, Append(name, b"3"))
         await ear.until(name, b"3")
         assert await records(one, name) == [b"1", b"2", b"3"]
+
+
+async def test_nothing_stays_open_when_a_server_is_away_at_the_end(three: RedisThree) -> None:
+    gone, *there = three.servers
+    backend = RedisBackend(three.url)
+    await backend.connect()
+    gone.kill()
+    await backend.client.refresh()
+    assert all(connections(server) > 0 for server in there)
+    await backend.close()
+    await until(lambda: not any(connections(server) for server in there))
+
+
+def connections(server: RedisServer) -> int:
+    """How many there are, besides the one that asks."""
+    return len(server.ask("CLIENT LIST")) - 1
 
 
 async def test_a_slot_that_moves_takes_its_log_and_its_followers_along(three: RedisThree, backends: Backends) -> None:

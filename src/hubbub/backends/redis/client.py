@@ -106,7 +106,7 @@ class RedisClient:
             line.close()
         redis, self._redis = self._redis, None
         if redis is not None:
-            await redis.aclose()
+            await _hang_up(redis)
 
     @property
     def shown(self) -> str:
@@ -225,7 +225,7 @@ class RedisClient:
             await _load(redis)
             self.durable = await _is_durable(redis)
         except BaseException:
-            await redis.aclose()
+            await _hang_up(redis)
             raise
         _warn(facts, self.durable, self.shown)
         return redis
@@ -244,6 +244,14 @@ class RedisClient:
 
     def _wrong(self, problem: str) -> ConfigurationError:
         return ConfigurationError(self.setting, f"{self.shown} {problem}")
+
+
+async def _hang_up(redis: Redis | RedisCluster) -> None:
+    await redis.aclose()
+    if isinstance(redis, RedisCluster):
+        # After a command that failed the driver means to begin anew, and takes itself for closed until it has.
+        await redis.nodes_manager.aclose()
+        await redis.nodes_manager.aclose("startup_nodes")
 
 
 async def _load(redis: Redis | RedisCluster) -> None:
