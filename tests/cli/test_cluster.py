@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import hubbub
-from hubbub.cli.cluster import table
+from hubbub.backends.memory.registry import MemoryRegistry
+from hubbub.cli.cluster import follow, table
 from hubbub.ports import NodeRecord
 from tests.servers.redis import RedisServer
 
@@ -25,6 +26,19 @@ def test_the_table_has_a_line_for_each_node() -> None:
         "a       up        7/100        11d  ws://a/ws",
         "longer  draining  12           2h   -",
     ]
+
+
+async def test_the_state_is_told_when_it_changes_though_nobody_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    registry = MemoryRegistry()
+    registry.announce(NodeRecord("a", "r"), 60)
+    following = asyncio.create_task(follow(registry, "a", 1.0, is_wanted="draining"))
+    told = ""
+    while not told:
+        await asyncio.sleep(0)
+        told = capsys.readouterr().out
+    registry.announce(NodeRecord("a", "r", state="draining"), 60)
+    assert await following
+    assert (told, capsys.readouterr().out) == ("a: up, 0 connections\n", "a: draining, 0 connections\n")
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def drain(
             if await _find(registry, node) is None:
                 raise ConfigurationError("node", f"there is no node {node}: `hubbub nodes` prints those there are")
             send(mailbox, node, Drain(None if cancel else over))
-            return await _follow(registry, node, over, is_wanted="up" if cancel else "draining")
+            return await follow(registry, node, over, is_wanted="up" if cancel else "draining")
 
     if not asyncio.run(work()):
         raise SystemExit(1)
@@ -116,18 +116,19 @@ async def _settle(registry: Registry, over: float) -> bool:
     return False
 
 
-async def _follow(registry: Registry, node: str, over: float, *, is_wanted: str) -> bool:
+async def follow(registry: Registry, node: str, over: float, *, is_wanted: str) -> bool:
     """Prints how many are left, until that is nobody, or the node takes part again. False when time is over."""
     deadline = time.monotonic() + over + _PATIENCE
-    told: int | None = None
+    told = ""
     while time.monotonic() < deadline:
         record = await _find(registry, node)
         if record is None:
             print(f"{node} is gone")
             return True
-        if record.load != told:
-            told = record.load
-            print(f"{node}: {record.state}, {record.load} connections", flush=True)
+        line = f"{node}: {record.state}, {record.load} connections"
+        if line != told:
+            told = line
+            print(line, flush=True)
         if record.state == is_wanted and (is_wanted == "up" or record.load == 0):
             return True
         await asyncio.sleep(0.5)

@@ -82,19 +82,24 @@ def connections(server: RedisServer) -> int:
 async def test_a_slot_that_moves_takes_its_log_and_its_followers_along(three: RedisThree, backends: Backends) -> None:
     one, two = await backends.make(three.url), await backends.make(three.url)
     ear, letters = Recorder(), Letters()
-    for name in ("a", "b"):
-        await one.log.follow(name, ear)
-    await one.mailbox.open("nodes", letters.receive)
-    (first,) = await append(two, Append("a", b"1", "s", "1"))
-    key = one.log._names.log("a")[0]
-    before = server_of(three, key)
+    names = [f"room:{number}" for number in range(30)]
+    homes = {name: server_of(three, one.log._names.log(name)[0]) for name in names}
+    moved, before = names[0], homes[names[0]]
     after = next(server for server in three.servers if server is not before)
-    three.move(key_slot(key.encode()), before, after)
-    assert await appended_in_the_end(two, Append("a", b"1", "s", "1")) == Appended(first.epoch, 1, True)
-    await ear.changes.until(lambda: "a" in ear.interrupted_logs)
-    await append(two, Append("a", b"2"), Append("b", b"x"))
-    await ear.until("a", b"2")
-    await ear.until("b", b"x")
-    assert await records(one) == [b"1", b"2"]
+    # First: where it is on one connection with logs it is confirmed again before they are.
+    await one.mailbox.open("nodes", letters.receive)
+    for name in names:
+        await one.log.follow(name, ear)
+    (first,) = await append(two, Append(moved, b"1", "s", "1"))
+    three.move(key_slot(one.log._names.log(moved)[0].encode()), before, after)
+    assert await appended_in_the_end(two, Append(moved, b"1", "s", "1")) == Appended(first.epoch, 1, True)
+    # All that were followed at the server it left hear of it, and nobody else.
+    shaken = {name for name in names if homes[name] is before}
+    await ear.changes.until(lambda: shaken <= set(ear.interrupted_logs))
+    assert shaken == set(ear.interrupted_logs)
+    await append(two, *(Append(name, b"2") for name in names))
+    for name in names:
+        await ear.until(name, b"2")
+    assert await records(one, moved) == [b"1", b"2"]
     two.mailbox.send("nodes", b"still")
     await letters.until(b"still")
